@@ -1,0 +1,216 @@
+"""The audio dialect: `@rt` functions are compiled once and never enter the interpreter. Thread: audio.
+
+Compiled kernels are cached on disk in one folder per state of the source, because numba's own cache
+does not notice when a function that a cached one calls has changed.
+"""
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+import llvmlite
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+f32 = np.float32
+QUANTUM = 32                              # samples the rig computes at a time, anchored to the sample counter
+LANE = 16                                 # floats in one vector
+
+
+def cache_folder():
+    """The kernel cache of this source, this numba and this processor (HIDDENSTAGE_CACHE moves its root)."""
+    engine = Path(__file__).parent
+    sources = [p for p in sorted(engine.glob("*.py")) if "@rt" in p.read_text() or p.name in ("lanes.py", "voice.py")]
+    sources += sorted((engine.parent / "synths").glob("*.py"))
+    digest = hashlib.sha256("".join((numba.__version__, llvmlite.__version__,
+                                     os.environ.get("NUMBA_CPU_NAME", ""))).encode())
+    for path in sources:
+        digest.update(path.read_bytes())
+    root = os.environ.get("HIDDENSTAGE_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "hiddenstage")
+    return Path(root) / f"kernels-{digest.hexdigest()[:16]}"
+
+
+numba.config.CACHE_DIR = str(cache_folder())
+SAFE = {"nsz", "arcp", "contract"}        # never nnan, ninf, reassoc: they delete NaN guards and repeatability
+rt = njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
+inline = njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE, inline="always")
+
+
+def _unary(name):
+    @intrinsic
+    def f(tc, x):
+        def gen(cg, b, s, a):
+            return b.call(b.module.declare_intrinsic(name, [ir.FloatType()]), a)
+        return types.float32(types.float32), gen
+    return f
+
+
+rint, floor, sqrt = _unary("llvm.rint"), _unary("llvm.floor"), _unary("llvm.sqrt")
+
+
+@intrinsic
+def bits(tc, x):
+    """The 32 bits of a float32 as an int32."""
+    return types.int32(types.float32), lambda cg, b, s, a: b.bitcast(a[0], ir.IntType(32))
+
+
+@intrinsic
+def from_bits(tc, x):
+    """The float32 with these 32 bits."""
+    return types.float32(types.int32), lambda cg, b, s, a: b.bitcast(a[0], ir.FloatType())
+
+
+# sin(2 pi t) on [-1/4, 1/4]: minimax odd polynomial, error -169 dB (own fit)
+C1, C3, C5, C7, C9 = f32(6.28318516), f32(-41.34165503), f32(81.60100406), f32(-76.54978211), f32(39.53670473)
+
+
+@rt
+def sine(turns):
+    """sin(2 pi turns), any finite turns, float32."""
+    x = turns - f32(0.25)
+    x = x - rint(x)
+    t = f32(0.25) - abs(x)
+    u = t * t
+    return t * (C1 + u * (C3 + u * (C5 + u * (C7 + u * C9))))
+
+
+@rt
+def exp2(x):
+    """2**x for float32 x, clipped to -126..126; relative error 2e-7."""
+    x = min(max(x, f32(-126.0)), f32(126.0))
+    n = rint(x)
+    r = (x - n) * f32(0.6931471805599453)
+    y = f32(1) + r * (f32(1) + r * (f32(0.5) + r * (f32(1 / 6) + r * (f32(1 / 24) + r * (
+        f32(1 / 120) + r * f32(1 / 720))))))
+    return y * from_bits(np.int32((np.int32(n) + np.int32(127)) << np.int32(23)))
+
+
+@rt
+def tangent(x):
+    """tan(x) for 0 <= x < pi/2 - 0.02, float32; relative error 2e-6."""
+    t = x * f32(0.15915494309189535)
+    return sine(t) / max(sine(t + f32(0.25)), f32(1e-6))
+
+
+@rt
+def from_db(db):
+    """A gain from decibels; -120 dB and below is exactly 0."""
+    return f32(0) if db <= f32(-120.0) else exp2(db * f32(0.16609640474436813))
+
+
+@rt
+def decay_per_sample(time_s, dt):
+    """The factor per sample that falls by 60 dB in time_s."""
+    return exp2(f32(-9.965784284662087) * dt / max(time_s, f32(1e-4)))
+
+
+@rt
+def lag_per_step(time_s, step_s):
+    """One-pole coefficient 0..1: the share of the way covered in one step; 1 when time_s is 0."""
+    return f32(1) if time_s <= f32(0) else f32(1) - exp2(f32(-1.4426950408889634) * step_s / time_s)
+
+
+@rt
+def flush(x):
+    """x, or exactly 0 when it is denormally small or not a number (feedback state passes through here)."""
+    return x if abs(x) > f32(1e-15) and abs(x) < f32(1e15) else f32(0)
+
+
+@rt
+def wrap(x):
+    """A phase in turns, back in [0, 1)."""
+    return x - floor(x)
+
+
+@intrinsic
+def pointer(tc, address):
+    """An int64 address as a pointer for `carray`."""
+    return types.voidptr(types.int64), lambda cg, b, s, a: b.inttoptr(a[0], cg.get_value_type(types.voidptr))
+
+
+@intrinsic
+def address_of(tc, array):
+    """The address of an array's first element, int64."""
+    def gen(cg, b, s, a):
+        return b.ptrtoint(cg.make_array(s.args[0])(cg, b, a[0]).data, ir.IntType(64))
+    return types.int64(array), gen
+
+
+@intrinsic
+def call_clock(tc, function, clock, out):
+    """Calls clock_gettime(clock, out) at address `function`."""
+    def gen(cg, b, s, a):
+        i64, i32 = ir.IntType(64), ir.IntType(32)
+        fn = b.inttoptr(a[0], ir.FunctionType(i32, [i32, i64]).as_pointer())
+        b.call(fn, [b.trunc(a[1], i32), a[2]])
+        return cg.get_dummy_value()
+    return types.void(types.int64, types.int64, types.int64), gen
+
+
+@intrinsic
+def load_acquire(tc, array, index):
+    """An int64 read that nothing after it may overtake."""
+    def gen(cg, b, s, a):
+        data = cg.make_array(s.args[0])(cg, b, a[0]).data
+        return b.load_atomic(b.gep(data, [a[1]]), "acquire", 8)
+    return types.int64(array, types.intp), gen
+
+
+@intrinsic
+def store_release(tc, array, index, value):
+    """An int64 write that nothing before it may fall behind."""
+    def gen(cg, b, s, a):
+        data = cg.make_array(s.args[0])(cg, b, a[0]).data
+        b.store_atomic(a[2], b.gep(data, [a[1]]), "release", 8)
+        return cg.get_dummy_value()
+    return types.void(array, types.intp, types.int64), gen
+
+
+_X86 = platform.machine().lower() in ("x86_64", "amd64", "i686")
+_ARM = platform.machine().lower() in ("arm64", "aarch64")
+
+
+@intrinsic
+def denormals_off(tc):
+    """Sets flush-to-zero on the calling thread; returns the old control word for `denormals_restore`."""
+    def gen(cg, b, s, a):
+        i32, i64 = ir.IntType(32), ir.IntType(64)
+        if _X86:
+            slot = cgutils.alloca_once(b, i32)
+            kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer()])
+            byte = b.bitcast(slot, ir.IntType(8).as_pointer())
+            b.call(cgutils.get_or_insert_function(b.module, kind, "llvm.x86.sse.stmxcsr"), [byte])
+            old = b.load(slot)
+            b.store(b.or_(old, ir.Constant(i32, 0x8040)), slot)
+            b.call(cgutils.get_or_insert_function(b.module, kind, "llvm.x86.sse.ldmxcsr"), [byte])
+            return b.zext(old, i64)
+        if _ARM:
+            old = b.call(cgutils.get_or_insert_function(b.module, ir.FunctionType(i64, []), "llvm.aarch64.get.fpcr"), [])
+            b.call(cgutils.get_or_insert_function(b.module, ir.FunctionType(ir.VoidType(), [i64]),
+                                                  "llvm.aarch64.set.fpcr"), [b.or_(old, ir.Constant(i64, 1 << 24))])
+            return old
+        return ir.Constant(i64, 0)
+    return types.int64(), gen
+
+
+@intrinsic
+def denormals_restore(tc, old):
+    """Puts the control word back, so that a shared thread (offline, a test) keeps its own."""
+    def gen(cg, b, s, a):
+        i32, i64 = ir.IntType(32), ir.IntType(64)
+        if _X86:
+            slot = cgutils.alloca_once(b, i32)
+            b.store(b.trunc(a[0], i32), slot)
+            kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer()])
+            b.call(cgutils.get_or_insert_function(b.module, kind, "llvm.x86.sse.ldmxcsr"),
+                   [b.bitcast(slot, ir.IntType(8).as_pointer())])
+        elif _ARM:
+            b.call(cgutils.get_or_insert_function(b.module, ir.FunctionType(ir.VoidType(), [i64]),
+                                                  "llvm.aarch64.set.fpcr"), [a[0]])
+        return cg.get_dummy_value()
+    return types.void(types.int64), gen
