@@ -41,18 +41,22 @@ def shared_folder():
 class Ring:
     """Fixed-size records of one numpy dtype in a mapped file.
 
-    Ring(path, dtype, slots=n)   makes the file anew; Ring(path, dtype) opens it
+    Ring(path, dtype, slots=n)   makes the file anew; Ring(path, dtype) opens it;
+                                 path None keeps it in this process
     raises FileNotFoundError, or ValueError when the file is not this ring
     """
 
     def __init__(self, path, dtype, slots=None, limit=None, epoch=0):
-        self.path, self.dtype = str(path), np.dtype(dtype)
+        self.path, self.dtype = path and str(path), np.dtype(dtype)
         size = self.dtype.itemsize
-        if slots:
-            with open(self.path, "wb") as file:
-                file.truncate(WORDS * 8 + slots * size)
-        with open(self.path, "r+b") as file:
-            self._map = mmap.mmap(file.fileno(), 0)
+        if path is None:
+            self._map = mmap.mmap(-1, WORDS * 8 + slots * size)
+        else:
+            if slots:
+                with open(self.path, "wb") as file:
+                    file.truncate(WORDS * 8 + slots * size)
+            with open(self.path, "r+b") as file:
+                self._map = mmap.mmap(file.fileno(), 0)
         self.words = np.frombuffer(self._map, np.int64, WORDS)
         if slots:
             self.words[[SIZE, SLOTS, EPOCH, LIMIT]] = size, slots, epoch, limit or slots
@@ -76,8 +80,10 @@ class Ring:
         return int(_readable(self.words))
 
     def front(self, ahead=0):
-        """The oldest unread row (a view, valid until `pop`), or the one `ahead` after it; None when there is none."""
-        return self.rows[(int(self.words[TAIL]) + ahead) % self.slots] if _readable(self.words) > ahead else None
+        """The oldest unread row (a view, valid until `pop`), or the one `ahead` after it, or None."""
+        if _readable(self.words) <= ahead:
+            return None
+        return self.rows[(int(self.words[TAIL]) + ahead) % self.slots]
 
     def pop(self):
         """Gives the oldest row's place back to the writer."""
@@ -93,4 +99,5 @@ class Ring:
 
     def unlink(self):
         """Removes the file's name; both sides keep their maps."""
-        Path(self.path).unlink(missing_ok=True)
+        if self.path:
+            Path(self.path).unlink(missing_ok=True)

@@ -1,0 +1,298 @@
+"""Lays out the rig's memory: a table a set, a registry of its parameters, the rings. Thread: control.
+
+A table is built aside from numpy arrays that it keeps alive; the rig sees only addresses. Every parameter of a set has
+one row in the registry (path, Param), and its index is its place in the value arrays.
+"""
+import zlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine import rig as R
+from engine.errors import SetError, suggestion
+from engine.param import Param
+from engine.records import EVENT, FADE, TARGET
+from engine.ring import Ring
+from engine.rt import LANE, QUANTUM
+from engine.unit import unit_of
+from engine.voice import Effect, Voice
+
+STRIP_PARAMS = (
+    Param("level_db", -120.0, 12.0, 0.0, "lin", 0.01),
+    Param("pan", -1.0, 1.0, 0.0, "lin", 0.02),
+    Param("mute", 0.0, 1.0, 0.0, "lin", 0.005),
+    Param("cue", 0.0, 1.0, 0.0, "lin", 0.0),
+    Param("duck", 0.0, 1.0, 0.0, "lin", 0.02),
+)
+SEND_LEVEL = Param("level_db", -120.0, 12.0, 0.0, "lin", 0.02)
+OUT_PARAMS = (Param("level_db", -120.0, 12.0, 0.0, "lin", 0.05),)
+EVENT_SLOTS = 4096
+
+
+class Part:
+    """A voice with its strip, as a set writes it: Part(TB303, voices=1, level_db=-8, cutoff_hz=400).
+
+    choke   name of a group of parts of which a strike in one silences the others
+    """
+
+    def __init__(self, voice, voices=8, choke="", **values):
+        if not isinstance(voice, Voice):
+            raise SetError(f"Part({voice!r}): the first argument must be a voice of synths")
+        if not isinstance(voices, int) or not 1 <= voices <= 64:
+            raise SetError(f"Part({voice.name}): voices must be 1..64, got {voices!r}")
+        self.voice, self.voices, self.choke, self.values = voice, voices, choke, values
+
+
+class Fx:
+    """An effect with its settings, as a set writes it: Fx(DELAY, level_db=-6, beats=0.75)."""
+
+    def __init__(self, effect, **values):
+        if not isinstance(effect, Effect):
+            raise SetError(f"Fx({effect!r}): the first argument must be an effect of synths")
+        self.effect, self.values = effect, values
+
+
+def as_fx(item):
+    return item if isinstance(item, Fx) else Fx(item)
+
+
+@dataclass
+class Registry:
+    """Every parameter of one deck, in the order of the value arrays."""
+    deck: str = "a"
+    paths: list = field(default_factory=list)
+    params: list = field(default_factory=list)
+    values: list = field(default_factory=list)
+    index: dict = field(default_factory=dict)
+
+    def add(self, owner, params, values, where):
+        """Adds the rows of one part or effect; returns the index of the first."""
+        first = len(self.paths)
+        names = [p.name for p in params]
+        for name in values:
+            if name not in names:
+                raise SetError(f"{where} has no {name!r}{suggestion(name, names)}")
+        for param in params:
+            path = f"{owner}.{param.name}"
+            if path in self.index:
+                raise SetError(f"{where}: {path!r} exists twice; rename the part or the effect")
+            self.index[path] = len(self.paths)
+            self.paths.append(path)
+            self.params.append(param)
+            value = values.get(param.name, param.default)
+            self.values.append(param.check(value, where))
+        return first
+
+    def find(self, path, where):
+        """(index, Param) of a path, or a SetError with the nearest one."""
+        if path not in self.index:
+            raise SetError(f"{where} names {path!r}{suggestion(path, self.index)}")
+        return self.index[path], self.params[self.index[path]]
+
+
+def _zeros(count, dtype=np.float32):
+    """A zeroed array on a 64-byte boundary."""
+    size = np.dtype(dtype).itemsize
+    raw = np.zeros(count * size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start:start + count * size].view(dtype)
+
+
+class Table:
+    """A set's parts, sends, masters and duck as rig memory."""
+
+    def __init__(self, parts, sends=None, master=(), duck=None, key_part="", out_level_db=0.0,
+                 noise_seed=1, deck="a"):
+        self.registry, self.parts, self._keep = Registry(deck), dict(parts), []
+        self.sends = {name: as_fx(fx) for name, fx in (sends or {}).items()}
+        self.words = self._array(R.TABLE_WORDS, np.int64)
+        w, masters = self.words, [as_fx(fx) for fx in master]
+        if key_part and key_part not in self.parts:
+            raise SetError(f"key_part is {key_part!r}{suggestion(key_part, self.parts)}")
+        if len(self.sends) > R.PART_FLOATS - R.LAST_SENDS:
+            raise SetError(f"a set has at most {R.PART_FLOATS - R.LAST_SENDS} sends")
+        rows = self._array(len(self.parts) * R.PART_WORDS, np.int64).reshape(-1, R.PART_WORDS)
+        groups = {name: i + 1 for i, name in enumerate(
+            sorted({p.choke for p in self.parts.values() if p.choke}))}
+        self.meters = []
+        for number, (name, part) in enumerate(self.parts.items()):
+            self._part(rows[number], name, part, groups.get(part.choke, 0), noise_seed)
+        effects = self._array((len(self.sends) + len(masters)) * R.EFFECT_WORDS, np.int64)
+        effects = effects.reshape(-1, R.EFFECT_WORDS)
+        for row, (name, fx) in zip(effects, self.sends.items(), strict=False):
+            own = (*fx.effect.params, SEND_LEVEL)
+            self._effect(row, name, fx, own)
+            row[R.E_LEVEL] = self.registry.index[f"{name}.level_db"]
+        for row, fx in zip(effects[len(self.sends):], masters, strict=True):
+            self._effect(row, fx.effect.name, fx, fx.effect.params)
+        if duck is not None:
+            self._duck(as_fx(duck))
+        out = self.registry.add("out", OUT_PARAMS, {"level_db": out_level_db}, "out")
+        self._values()
+        self.floats = self._array(8)
+        bus = self._array((1 + len(self.sends)) * 2 * QUANTUM)
+        w[R.PARTS], w[R.SENDS], w[R.MASTERS] = len(rows), len(self.sends), len(masters)
+        w[R.PART_ROWS], w[R.EFFECT_ROWS] = rows.ctypes.data, effects.ctypes.data
+        w[R.KEY_PART] = list(self.parts).index(key_part) if key_part else -1
+        w[R.OUT_LEVEL], w[R.BUS], w[R.DECK_FLOATS] = out, bus.ctypes.data, self.floats.ctypes.data
+
+    def _array(self, count, dtype=np.float32):
+        array = _zeros(max(1, count), dtype)
+        self._keep.append(array)
+        return array
+
+    def _seeds(self, fields, count, state, noise_seed, name):
+        offset = 0
+        for field_name, size in fields.sizes.items():
+            if field_name == "seed":
+                base = zlib.crc32(f"{noise_seed}/{name}".encode())
+                seeds = (base + np.arange(count * size, dtype=np.uint32) * np.uint32(7919)) % (1 << 24)
+                state[offset * count:(offset + size) * count] = seeds
+            offset += size
+
+    def _part(self, row, name, part, group, noise_seed):
+        voice = part.voice
+        lanes = voice.shape == "lanes"
+        count = -(-part.voices // LANE) * LANE if lanes else part.voices
+        sends = tuple(Param(f"{send}_send", 0.0, 1.0, 0.0, "lin", 0.02) for send in self.sends)
+        names = {p.name for p in (*voice.params, *STRIP_PARAMS, *sends)}
+        if len(names) < len(voice.params) + len(STRIP_PARAMS) + len(sends):
+            raise SetError(f"part {name!r}: {voice.name} has a parameter named like a strip's")
+        where = f"part {name!r} ({voice.name})"
+        first = self.registry.add(name, (*voice.params, *STRIP_PARAMS, *sends), part.values, where)
+        state = self._array(count * max(1, voice.state.floats))
+        self._seeds(voice.state, count, state, noise_seed, name)
+        slots = self._array(count * R.VOICE_WORDS, np.int64)
+        pitch = self._array(count * R.VOICE_FLOATS)
+        pitch[:] = 100.0
+        carry, last = self._array(count * QUANTUM), self._array(R.PART_FLOATS)
+        self.meters.append(last)
+        unit = unit_of(voice)
+        row[:] = (unit.address, lanes, count, part.voices, state.ctypes.data, first,
+                  first + len(voice.params), group, slots.ctypes.data, pitch.ctypes.data,
+                  carry.ctypes.data, last.ctypes.data)
+
+    def _effect(self, row, name, fx, params):
+        first = self.registry.add(name, params, fx.values, f"effect {name!r}")
+        state = self._array(max(1, fx.effect.state.floats))
+        self._seeds(fx.effect.state, 1, state, 1, name)
+        row[:3] = unit_of(fx.effect).address, state.ctypes.data, first
+
+    def _duck(self, fx):
+        row = self._array(R.EFFECT_WORDS, np.int64)
+        self._effect(row, "duck", fx, fx.effect.params)
+        self.words[[R.DUCK_UNIT, R.DUCK_STATE, R.DUCK_PARAM]] = row[:3]
+
+    def _values(self):
+        n = len(self.registry.paths)
+        arrays = [self._array(n) for _ in range(4)]
+        arrays[0][:] = arrays[1][:] = np.array(self.registry.values, np.float32)
+        arrays[2][:] = arrays[3][:] = 1.0
+        self.value, self.goal = arrays[0], arrays[1]
+        self.words[R.PARAMS] = n
+        self.words[[R.VALUE, R.GOAL, R.RISE, R.FALL]] = [a.ctypes.data for a in arrays]
+
+    def part_index(self, name):
+        return list(self.parts).index(name)
+
+    def levels_db(self):
+        """Peak of each part after its strip, dB."""
+        return {name: 20 * float(np.log10(max(last[R.METER], 1e-6)))
+                for name, last in zip(self.parts, self.meters, strict=True)}
+
+
+class Rig:
+    """The audio thread's memory: two tables, an event ring in, a ring of applied events out.
+
+    channels   2 master, 2 cue, then 2 a part and 2 a send, as far as they go
+    """
+
+    def __init__(self, rate_hz=48000, channels=4, limiter=None):
+        self.rate_hz, self.channels, self._keep, self.tables = rate_hz, channels, [], [None, None]
+        self.events = Ring(None, EVENT, slots=EVENT_SLOTS)
+        self.applied = Ring(None, EVENT, slots=EVENT_SLOTS)
+        h = self.header = self._array(R.HEADER, np.int64)
+        self.floats = self._array(R.RIG_FLOATS)
+        self.floats[R.DT] = 1.0 / rate_hz
+        pending = self._array(R.PENDING_SLOTS, EVENT)
+        out, fifo = self._array(channels * QUANTUM), self._array(channels * QUANTUM)
+        scratch = self._array(R.SCRATCH_FLOATS)
+        h[R.CHANNELS] = channels
+        h[R.EVENT_WORDS], h[R.EVENT_ROWS] = (self.events.words.ctypes.data,
+                                             self.events.rows.ctypes.data)
+        h[R.DONE_WORDS], h[R.DONE_ROWS] = (self.applied.words.ctypes.data,
+                                           self.applied.rows.ctypes.data)
+        h[R.EVENT_SLOTS] = h[R.DONE_SLOTS] = EVENT_SLOTS
+        h[R.PENDING_ROWS], h[R.OUT], h[R.FIFO] = (pending.ctypes.data, out.ctypes.data,
+                                                  fifo.ctypes.data)
+        h[R.SCRATCH], h[R.FLOATS] = scratch.ctypes.data, self.floats.ctypes.data
+        if limiter is not None:
+            self._limiter(as_fx(limiter))
+        self.process, self.pointer = int(R.process.address), h.ctypes.data
+
+    def _array(self, count, dtype=np.float32):
+        array = _zeros(count, dtype)
+        self._keep.append(array)
+        return array
+
+    def _limiter(self, fx):
+        effect, h = fx.effect, self.header
+        state = self._array(max(1, effect.state.floats))
+        values = self._array(max(1, len(effect.params)))
+        for name in fx.values:
+            if name not in [p.name for p in effect.params]:
+                raise SetError(f"limiter has no {name!r}")
+        values[:len(effect.params)] = [p.check(fx.values.get(p.name, p.default), "limiter")
+                                       for p in effect.params]
+        h[[R.FINAL_UNIT, R.FINAL_STATE, R.FINAL_PARAMS]] = (
+            unit_of(effect).address, state.ctypes.data, values.ctypes.data)
+
+    @property
+    def sample(self):
+        """The start of the next quantum."""
+        return int(self.header[R.SAMPLE])
+
+    def load(self, table, deck=0, gain=1.0):
+        """Puts a table on a deck, at a fader position (only while that deck is silent)."""
+        table.floats[[R.GAIN, R.GAIN_GOAL]] = gain
+        self.tables[deck] = table
+        self.header[R.TABLE + deck] = table.words.ctypes.data
+
+    def push(self, sample, kind, deck=0, part=0, **values):
+        """One event for the rig; False when the ring is full (it is counted by the caller)."""
+        row = self.events.slot()
+        if row is None:
+            return False
+        row["sample"], row["kind"], row["deck"], row["part"] = sample, kind, deck, part
+        for name in ("length", "flags", "pitch_hz", "level", "rise_s", "fall_s"):
+            row[name] = values.get(name, 0)
+        self.events.publish()
+        return True
+
+    def target(self, sample, path, value, rise_s=None, fall_s=None, deck=0):
+        """Moves a parameter; without times it glides at its own pace."""
+        index, param = self.tables[deck].registry.find(path, "a target")
+        rise_s = param.glide_s if rise_s is None else max(rise_s, param.glide_s)
+        fall_s = rise_s if fall_s is None else max(fall_s, param.glide_s)
+        return self.push(sample, TARGET, deck, index, level=param.clip(value), rise_s=rise_s,
+                         fall_s=fall_s)
+
+    def fade(self, sample, deck, gain, time_s):
+        return self.push(sample, FADE, deck, level=gain, rise_s=time_s)
+
+    def collect(self):
+        """The events applied since the last call, as a copied array of EVENT rows."""
+        rows = []
+        while (row := self.applied.front()) is not None:
+            rows.append(row.copy())
+            self.applied.pop()
+        return np.array(rows, EVENT) if rows else np.zeros(0, EVENT)
+
+    def counters(self):
+        names = {"late_events": R.LATE, "unreported_events": R.LOST, "steals": R.STEALS,
+                 "strikes": R.STRIKES, "not_finite": R.NOT_FINITE, "pending": R.PENDING}
+        return {name: int(self.header[word]) for name, word in names.items()}
+
+    def master_db(self):
+        """Peak of the master output, dB."""
+        return 20 * float(np.log10(max(self.floats[R.PEAK], 1e-6)))
