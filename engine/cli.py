@@ -1,0 +1,235 @@
+"""The command line: one word, what to play, and one line when something is wrong. Thread: control.
+
+Nothing heavy is imported here: a command brings in what it needs when it runs.
+"""
+import math
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine import console
+from engine.errors import DeviceError, EngineError, ParamError
+
+DEFAULT_BARS = 64                         # what `play` renders where there is no sound device
+
+app = typer.Typer(
+    name="hiddenstage", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Plays a language model live: its hidden states become house music while it writes.")
+
+
+def between(low, high):
+    """A check of an option's number, NaN and infinity included."""
+    def check(param: typer.CallbackParam, value: float | None):
+        if value is not None and not (math.isfinite(value) and low <= value <= high):
+            raise ParamError(f"{param.opts[0]} must be a number from {low:g} to {high:g}, "
+                             f"got {value:g}")
+        return value
+    return check
+
+
+def _number(help_text, low, high):
+    return typer.Option(help=f"{help_text} ({low:g} to {high:g})", callback=between(low, high))
+
+
+SetName = Annotated[str, typer.Argument(metavar="SET", help="a set's name or file")]
+Model = Annotated[str, typer.Option(help="embedded, a folder, or a hub id")]
+Prompt = Annotated[str | None, typer.Option(help="the text the model starts from")]
+Tempo = Annotated[float | None, _number("beats a minute", 20, 400)]
+Temperature = Annotated[float | None, _number("of the sampler", 0, 10)]
+TokensPerBar = Annotated[float | None, _number("how many tokens a bar holds", 0.0625, 64)]
+Seed = Annotated[int | None, typer.Option(help="model seed: another seed, another text")]
+NoiseSeed = Annotated[int | None, typer.Option(help="seed of noise in sounds; changes no event")]
+Rate = Annotated[int, _number("sample rate, Hz", 8000, 192000)]
+Block = Annotated[int | None, _number("samples a device block", 1, 65536)]
+Bars = Annotated[int | None, _number("stop after this many bars", 1, 100_000)]
+Throttle = Annotated[float | None, _number("slow the model to tokens a second", 0.01, 100_000)]
+Record = Annotated[Path | None, typer.Option(help="journal the performance into this take")]
+RecordStates = Annotated[bool, typer.Option("--record-states", help="with the model's raw states")]
+Stems = Annotated[Path | None, typer.Option(help="one file a part into this folder")]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="the WAV file to write")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON object as the last line")]
+
+
+@app.command()
+def play(name: SetName = "house", model: Model = "embedded", prompt: Prompt = None,
+         bpm: Tempo = None, temperature: Temperature = None, tokens_per_bar: TokensPerBar = None,
+         seed: Seed = None, noise_seed: NoiseSeed = None, bars: Bars = None,
+         audio: Annotated[str | None, typer.Option(help="sound device, see `devices`")] = None,
+         rate: Rate = 48000, block: Block = None, record: Record = None,
+         record_states: RecordStates = False, throttle: Throttle = None, as_json: Json = False):
+    """Play a set live until Ctrl-C (or render it to a WAV file where there is no sound device)."""
+    from engine.session import Options
+    options = Options(
+        set=name, model=model, prompt=prompt, bpm=bpm, temperature=temperature, seed=seed,
+        tokens_per_bar=tokens_per_bar, noise_seed=noise_seed, bars=bars, audio=audio,
+        rate_hz=rate, block=block, record=record, record_states=record_states, throttle=throttle)
+    trouble = None if audio else _no_output()
+    if trouble is None:
+        _play(options, as_json)
+        return
+    options.bars = bars or DEFAULT_BARS
+    options.out = console.free_name(Path(name).stem, ".wav")
+    console.say(f"{trouble}: rendering {options.bars} bars to {options.out} instead")
+    _render(options, as_json)
+
+
+def _play(options, as_json):
+    from engine import session, view
+    stopped = False
+    with session.play(options) as performance:
+        try:
+            view.show(performance)
+        except KeyboardInterrupt:
+            stopped = True
+        status = performance.status()
+    report = {**vars(status), "set": options.set, "stopped": stopped, "record": options.record}
+    console.give(report, as_json, f"{options.set}: {status.bar} bars, {status.seconds:.0f} s, "
+                 f"{status.late_blocks} late blocks, {status.late_records} late records")
+    if stopped:
+        raise typer.Exit(130)
+
+
+def _no_output():
+    """Why nothing can be heard here, or None when there is a sound device."""
+    from engine.stream import devices
+    try:
+        return None if devices() else "no sound device found"
+    except (DeviceError, OSError) as error:
+        return f"no sound ({error})"
+
+
+@app.command()
+def render(name: SetName = "house", bars: Bars = DEFAULT_BARS, seed: Seed = None,
+           prompt: Prompt = None, model: Model = "embedded", rate: Rate = 48000,
+           block: Block = None, out: Out = None, stems: Stems = None, noise_seed: NoiseSeed = None,
+           tokens_per_bar: TokensPerBar = None, temperature: Temperature = None,
+           bpm: Tempo = None, record: Record = None, record_states: RecordStates = False,
+           throttle: Throttle = None, as_json: Json = False):
+    """Play a set against virtual time into a WAV file, faster than real time."""
+    from engine.session import Options
+    _render(Options(
+        set=name, model=model, prompt=prompt, bpm=bpm, temperature=temperature, seed=seed,
+        tokens_per_bar=tokens_per_bar, noise_seed=noise_seed, rate_hz=rate, block=block,
+        record=record, record_states=record_states, throttle=throttle, bars=bars, stems=stems,
+        out=out or console.free_name(Path(name).stem, ".wav")), as_json)
+
+
+def _render(options, as_json):
+    from engine import session
+    with console.progress(f"{options.set} to {options.out}") as report:
+        result = session.render(options, report)
+    console.give(result, as_json)
+
+
+@app.command()
+def replay(take: Annotated[Path, typer.Argument(help="a recorded take")], out: Out = None,
+           stems: Stems = None, rate: Rate = 48000, block: Block = None, as_json: Json = False):
+    """Render a take again, without the model."""
+    from engine import session
+    out = out or console.free_name(take.stem, ".wav")
+    options = session.Options(out=out, stems=stems, rate_hz=rate, block=block)
+    with console.progress(f"{take} to {out}") as report:
+        result = session.replay(take, out, options, report)
+    console.give(result, as_json)
+
+
+@app.command()
+def sets(as_json: Json = False):
+    """List the sets."""
+    from engine.sets import load, names
+    found = {name: (load(name).doc or "").strip() for name in names()}
+    lines = [f"{name:12} {(doc.splitlines() or [''])[0]}" for name, doc in found.items()]
+    console.give({"sets": found}, as_json, "\n".join(lines))
+
+
+@app.command()
+def devices(as_json: Json = False):
+    """List the sound devices; `play --audio NAME` takes any part of a name."""
+    from engine import stream
+    found = stream.devices()
+    lines = [str(device) for device in found] or ["no sound device found: `play` renders instead"]
+    console.give({"devices": found}, as_json, "\n".join(lines))
+
+
+@app.command()
+def doctor(as_json: Json = False):
+    """Look at this machine and say what to do about what is missing."""
+    from engine import doctor as checks
+    found = checks.examine()
+    console.give({"checks": found, "ok": checks.healthy(found)}, as_json, checks.table(found))
+    if not checks.healthy(found):
+        raise typer.Exit(1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(context: typer.Context,
+          name: Annotated[str | None, typer.Argument(help="leave it out for the list")] = None,
+          quick: Annotated[bool, typer.Option("--quick", help="shorter and rougher")] = False,
+          as_json: Json = False):
+    """Measure one thing; options after the name go to that bench, as in `--seconds 60`."""
+    import bench as benches
+    if name is None:
+        console.give({"benches": benches.summaries()}, as_json, benches.listing())
+        return
+    result, table = benches.measure(name, quick, context.args)
+    console.give(result, as_json, table)
+
+
+@app.command()
+def train(data: Annotated[Path, typer.Argument(help="folder with the text to train on")],
+          out: Annotated[Path, typer.Argument(help="folder for checkpoints and the model")],
+          minutes: Annotated[float, _number("how long", 0.1, 100_000)] = 120.0,
+          threads: Annotated[int, _number("processor threads", 1, 1024)] = 2,
+          as_json: Json = False):
+    """Train the embedded model; the same command goes on where it stopped."""
+    from engine.model.train import recipe
+    console.give({"model": recipe.train(data, out, minutes, threads)}, as_json)
+
+
+@app.command()
+def version():
+    """Print the version."""
+    from importlib.metadata import version as installed
+    console.give({}, False, f"hiddenstage {installed('hiddenstage')}")
+
+
+def _leave(number, _):
+    raise SystemExit(128 + number)
+
+
+def main(arguments=None):
+    """Runs a command; every expected failure is one line on standard error.
+
+    returns  0; 2 for bad input; 1 for a failed check or a closed pipe; 130 after Ctrl-C
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
+    try:
+        code = app(arguments, standalone_mode=False) or 0
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        console.say("stopped")
+        code = 130
+    except EngineError as error:
+        code = _fail(str(error))
+    except typer.BadParameter.__base__ as error:              # typer's UsageError
+        code = _fail(error.format_message())
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:
+        code = _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    sys.exit(code)
+
+
+def _fail(message):
+    console.say("hiddenstage: " + " ".join(message.split()))
+    return 2
+
+
+if __name__ == "__main__":
+    main()
