@@ -1,8 +1,8 @@
-"""A mapping is a table: links move parameters, triggers strike parts, in the units of both ends. Thread: control.
+"""A mapping is a table: links move parameters, triggers strike parts. Thread: control.
 
-How a feature is read is in its name. With its unit, `token.surprisal_nat`, it is read raw; without, `token.surprisal`,
-as its place 0..1 among the calibrated values (a frozen quantile). A feature whose own name carries no unit
-(`resid.mid.speed`) means different things in different models, so it is always read as its place 0..1.
+How a feature is read is in its name. With its unit, `token.surprisal_nat`, it is read raw; without,
+`token.surprisal`, as its place 0..1 among the calibrated values (a frozen quantile). A feature with
+no unit in its own name (`resid.mid.speed`) means other numbers in other models: always its place.
 """
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from engine.errors import MappingError, suggestion
 from engine.param import CURVES
 
 UNITS = ("hz", "db", "s", "st", "beats", "bpm", "nat", "deg", "tokens")
-FULL = 4.0                                # a raw trigger is at full level this many gaps above its threshold
+GAPS = 4.0                                # above - rearm gaps over the threshold: full level
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Note:
     """One struck note of a step.
 
     pitch_st   MIDI number, 60 = middle C, fractions allowed;  level 0..1
-    delay_steps  0..<1, swing;  length_steps  until its release;  slide  glide the sounding voice there
-    cause      what in the model wrote it
+    delay_steps  0..<1, swing;  length_steps  until its release
+    slide      glide the sounding voice there, do not strike;  cause  what in the model wrote it
     """
     part: str
     pitch_st: float
@@ -33,7 +33,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a parameter goes, and its time constant upwards and downwards (fall_s None: as rise_s)."""
+    """Where a parameter goes, and its time constants up and down (fall_s None: as rise_s)."""
     path: str
     value: float
     rise_s: float = 0.0
@@ -59,7 +59,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Link:
-    """A feature moves a parameter: clipped to `reads`, curved, written into `writes` (either may fall), then lagged."""
+    """A feature moves a parameter: clipped to `reads`, curved into `writes` (both may fall)."""
     feature: str
     reads: tuple
     target: str
@@ -71,13 +71,138 @@ class Link:
 
 @dataclass(frozen=True)
 class Trigger:
-    """A feature strikes a part when it passes `above`, and not again before it has been under `rearm`.
+    """A feature strikes a part when it passes `above`, and again only after it was under `rearm`.
 
-    target  "kick.strike";  level  at the threshold, and at its fullest: a place of 1, or raw, four gaps
-    (above - rearm) over the threshold
+    target  "kick.strike"
+    level   at the threshold, and at the fullest: at a place of 1, or read raw, four gaps
+            (above - rearm) over the threshold
     """
     feature: str
     above: float
     rearm: float
     target: str
     level: tuple = (1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A feature as a row reads it: its full name, and whether raw or as its place 0..1."""
+    name: str
+    raw: bool
+
+    def of(self, frame):
+        """The number, or None when it is missing or not a number."""
+        x = (frame.raw if self.raw else frame.unit).get(self.name)
+        return x if x is not None and math.isfinite(x) else None
+
+
+def reading(name, features, where):
+    """How `name` is read; raises MappingError for a name that is no feature."""
+    full = {feature: _Reading(feature, _has_unit(feature)) for feature in features}
+    places = {feature.rpartition("_")[0]: _Reading(feature, False)
+              for feature in features if _has_unit(feature)}
+    known = places | full
+    if name not in known:
+        raise MappingError(f"{where}: reads {name!r}, no feature{suggestion(name, known)}")
+    return known[name]
+
+
+def _has_unit(feature):
+    return feature.rpartition("_")[2] in UNITS
+
+
+def _pair(pair, where, what, low=-math.inf, high=math.inf):
+    """Two finite numbers within low..high."""
+    good = isinstance(pair, tuple | list) and len(pair) == 2 and all(
+        isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in pair)
+    if not good:
+        raise MappingError(f"{where}: {what} must be two numbers, got {pair!r}")
+    if not all(low <= x <= high for x in pair):
+        raise MappingError(f"{where}: {what} {pair!r} leaves {low:g}..{high:g}")
+    return float(pair[0]), float(pair[1])
+
+
+class Links:
+    """A table, checked whole, then evaluated frame by frame.
+
+    table     rows of Link and Trigger;  features  the full names a frame may carry
+    registry  path -> Param: "bass.cutoff_hz" for links, "kick.strike" for triggers
+    raises    MappingError on the first row that is wrong
+    """
+
+    def __init__(self, table, registry, features):
+        self._links, self._triggers, written = [], [], set()
+        for row in table:
+            if not isinstance(row, Link | Trigger):
+                raise MappingError(f"mapping table: {row!r} is neither Link nor Trigger")
+            where = f"{type(row).__name__} to {row.target!r}"
+            read = reading(row.feature, features, where)
+            if row.target not in registry:
+                raise MappingError(f"{where}: no such target{suggestion(row.target, registry)}")
+            if isinstance(row, Link):
+                self._links.append(_checked_link(row, read, registry[row.target], where))
+                if row.target in written:
+                    raise MappingError(f"{where}: two links write it; keep one")
+                written.add(row.target)
+            else:
+                self._triggers.append(_checked_trigger(row, read, where))
+        self.forget()
+
+    def forget(self):
+        """Every trigger is armed again."""
+        self._armed = [True] * len(self._triggers)
+
+    def step(self, frame):
+        """The targets of one frame; a missing feature (or NaN) leaves its target alone."""
+        targets = []
+        for row, read, (start, end), (first, last) in self._links:
+            x = read.of(frame)
+            if x is None:
+                continue
+            share = min(max((x - start) / (end - start), 0.0), 1.0)
+            value = first * (last / first) ** share if row.curve == "exp" else (
+                first + (last - first) * share)
+            targets.append(Target(row.target, value, row.rise_s, row.fall_s, row.feature))
+        return targets
+
+    def strikes(self, frame):
+        """The notes that one frame's triggers strike, each at pitch 60 and one step long."""
+        notes = []
+        for k, (row, read, (low, high), top) in enumerate(self._triggers):
+            x = read.of(frame)
+            if x is None:
+                continue
+            if self._armed[k] and x > row.above:
+                share = min((x - row.above) / (top - row.above), 1.0) if top > row.above else 1.0
+                part = row.target.removesuffix(".strike")
+                notes.append(Note(part, 60.0, low + (high - low) * share, cause=row.feature))
+                self._armed[k] = False
+            elif x < row.rearm:
+                self._armed[k] = True
+        return notes
+
+
+def _checked_link(row, read, param, where):
+    """(row, reading, reads, writes) of a sound link."""
+    reads = _pair(row.reads, where, "reads") if read.raw else _pair(row.reads, where, "reads", 0, 1)
+    writes = _pair(row.writes, where, "writes", param.low, param.high)
+    _pair((row.rise_s, row.fall_s), where, "rise_s and fall_s", 0.0)
+    if reads[0] == reads[1]:
+        raise MappingError(f"{where}: reads {row.reads!r} has no width")
+    if row.curve not in CURVES or row.curve == "exp" and min(writes) <= 0.0:
+        raise MappingError(f"{where}: curve must be lin, or exp with writes > 0, got {row.curve!r}")
+    if row.target.endswith(".strike"):
+        raise MappingError(f"{where}: a strike takes a Trigger, not a Link")
+    return row, read, reads, writes
+
+
+def _checked_trigger(row, read, where):
+    """(row, reading, levels, the value of full level) of a sound trigger."""
+    edges = _pair((row.above, row.rearm), where, "above and rearm",
+                  *((-math.inf, math.inf) if read.raw else (0.0, 1.0)))
+    if not edges[1] < edges[0]:
+        raise MappingError(f"{where}: rearm {row.rearm:g} must be below above {row.above:g}")
+    if not row.target.endswith(".strike"):
+        raise MappingError(f"{where}: a trigger strikes: write 'PART.strike'")
+    top = edges[0] + GAPS * (edges[0] - edges[1]) if read.raw else 1.0
+    return row, read, _pair(row.level, where, "level", 0.0, 1.0), top

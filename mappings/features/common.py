@@ -1,0 +1,75 @@
+"""What the families share: bands of layers, calibrated places, packed arrays. Thread: control."""
+import base64
+import math
+
+import numpy as np
+
+from engine.rt import rt
+
+BANDS = ("low", "mid", "high")
+GRID = 65                                 # points of a calibration curve
+FEWEST = 8                                # calibration values below which a feature has no place
+
+
+def bands_of(layers):
+    """(first, past the last) layer of each band: thirds; a stack of one or two shares them."""
+    cuts = [band * layers // len(BANDS) for band in range(len(BANDS) + 1)]
+    return np.array([(a, max(b, a + 1)) for a, b in zip(cuts, cuts[1:], strict=False)], np.int64)
+
+
+@rt
+def band_means(per_layer, bands, out, first):
+    """out[first + band] = the mean over the band's layers that have a number; NaN when none has."""
+    for band in range(bands.shape[0]):
+        total, count = 0.0, 0
+        for layer in range(bands[band, 0], bands[band, 1]):
+            if math.isfinite(per_layer[layer]):
+                total += per_layer[layer]
+                count += 1
+        out[first + band] = total / count if count else math.nan
+
+
+@rt
+def places(values, grid, out):
+    """out[i] = where values[i] stands on its curve, 0..1; NaN stays NaN.
+
+    Equal values share the middle of their run.
+    grid  (features, GRID) rising calibration values; a row that starts with NaN has no curve
+    """
+    last = grid.shape[1] - 1
+    for i in range(values.shape[0]):
+        x = values[i]
+        if not math.isfinite(x) or not math.isfinite(grid[i, 0]):
+            out[i] = math.nan
+            continue
+        below, upto = 0, 0
+        for k in range(last + 1):
+            below += grid[i, k] < x
+            upto += grid[i, k] <= x
+        if upto > below:
+            out[i] = 0.5 * (below + upto - 1) / last
+        elif below == 0 or below > last:
+            out[i] = 0.0 if below == 0 else 1.0
+        else:
+            low, high = grid[i, below - 1], grid[i, below]
+            out[i] = (below - 1 + (x - low) / (high - low)) / last
+
+
+def curve(values):
+    """The calibration curve of one feature: GRID quantiles; NaN when too few are finite."""
+    finite = values[np.isfinite(values)]
+    if len(finite) < FEWEST:
+        return np.full(GRID, np.nan)
+    return np.quantile(finite, np.linspace(0.0, 1.0, GRID))
+
+
+def packed(array):
+    """An array as JSON data, every bit kept."""
+    array = np.ascontiguousarray(array, np.float64)
+    return {"shape": list(array.shape), "f8": base64.b64encode(array.tobytes()).decode()}
+
+
+def unpacked(data):
+    """The array `packed` made; raises KeyError or ValueError when it is not one."""
+    raw = base64.b64decode(data["f8"], validate=True)
+    return np.frombuffer(raw, np.float64).reshape(data["shape"]).copy()

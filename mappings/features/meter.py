@@ -1,0 +1,120 @@
+"""The meter: measures each record with every family, puts each value in its calibrated place.
+
+It streams: order matters, the same records give the same frames. Calibration records teach it
+(`learn`), then it is frozen; nothing adapts while playing. Rows marked SINK, TEMPLATE or INVALID
+are read for their text only. Thread: control.
+"""
+import math
+
+import numpy as np
+
+from engine.errors import MappingError
+from engine.records import CALIBRATION, INVALID, SINK, TEMPLATE, Frame
+from mappings.features import mlp, resid, text, token, writes
+from mappings.features.common import GRID, curve, packed, places, unpacked
+
+FAMILIES = {"token": token.Token, "resid": resid.Resid, "writes": writes.Writes, "mlp": mlp.Mlp,
+            "text": text.Text}
+NAMES = tuple(name for family in FAMILIES.values() for name in family.names)
+UNCOUNTED = SINK | TEMPLATE | INVALID
+PROFILE = 1                               # version of `profile`'s layout
+
+
+def spoken(token_row):
+    """The text of a TOKEN row; a character cut at the row's end is left out."""
+    return token_row["text"][:int(token_row["text_bytes"])].tobytes().decode("utf-8", "ignore")
+
+
+class Meter:
+    """One model's features: learn(...) on calibration rows, freeze() once, then measure(...)."""
+    names = NAMES
+
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+        self.families = {name: family(descriptor) for name, family in FAMILIES.items()}
+        self._reader, self._looks = text.Reader(), []
+        self._grid = np.full((len(NAMES), GRID), np.nan)
+        self._values, self._places = np.empty(len(NAMES)), np.empty(len(NAMES))
+        ends = np.cumsum([len(family.names) for family in FAMILIES.values()])
+        self._parts = [self._values[end - len(family.names):end]
+                       for family, end in zip(FAMILIES.values(), ends, strict=True)]
+
+    def _look(self, state_row, token_row, marks):
+        return [family.look(state_row, token_row, marks) for family in self.families.values()]
+
+    def _value(self, look):
+        for family, seen, part in zip(self.families.values(), look, self._parts, strict=True):
+            family.value(seen, part)
+
+    def learn(self, state_row, token_row):
+        """Takes in one calibration row."""
+        flags = int(state_row["flags"]) | int(token_row["flags"])
+        marks = self._reader.read(spoken(token_row), flags)
+        if not flags & UNCOUNTED:
+            self._looks.append(self._look(state_row, token_row, marks))
+
+    def freeze(self):
+        """Fits every family to the rows learned and draws each feature's curve."""
+        for k, family in enumerate(self.families.values()):
+            if self._looks:
+                family.fit([look[k] for look in self._looks])
+        self.forget()
+        values = np.full((len(self._looks), len(NAMES)), np.nan)
+        for row, look in zip(values, self._looks, strict=True):
+            self._value(look)
+            row[:] = self._values
+        for k in range(len(NAMES)):
+            self._grid[k] = curve(values[:, k])
+        self._looks = []
+        self.forget()
+
+    def forget(self):
+        """Back to the beginning of a performance; what was learned stays."""
+        self._reader.forget()
+        for family in self.families.values():
+            family.forget()
+
+    def measure(self, state_row, token_row):
+        """The frame of one record; what it does not have is missing, on uncounted rows all is."""
+        flags = int(state_row["flags"]) | int(token_row["flags"])
+        words = spoken(token_row)
+        marks = self._reader.read(words, flags)
+        frame = Frame(int(state_row["seq"]), int(token_row["token"]), words, flags,
+                      sentence_end=marks.sentence_end, punctuation=marks.punctuation,
+                      paragraph_end=marks.paragraph_end)
+        if flags & (UNCOUNTED | CALIBRATION):
+            return frame
+        self._value(self._look(state_row, token_row, marks))
+        places(self._values, self._grid, self._places)
+        raw = zip(NAMES, self._values.tolist(), strict=True)
+        unit = zip(NAMES, self._places.tolist(), strict=True)
+        frame.raw = {name: x for name, x in raw if math.isfinite(x)}
+        frame.unit = {name: x for name, x in unit if math.isfinite(x)}
+        return frame
+
+    def profile(self):
+        """Everything learned, as JSON data: a loaded profile measures bit for bit alike."""
+        return {"version": PROFILE, "model": self.descriptor.name,
+                "weight_hash": self.descriptor.weight_hash, "names": list(NAMES),
+                "grid": packed(self._grid),
+                "families": {name: family.profile() for name, family in self.families.items()}}
+
+    def load_profile(self, data):
+        """Takes over a profile and forgets the history.
+
+        raises MappingError when it is another model's, or no profile
+        """
+        try:
+            if data["version"] != PROFILE or tuple(data["names"]) != NAMES:
+                raise ValueError("it was written by another version")
+            if data["weight_hash"] != self.descriptor.weight_hash:
+                raise ValueError(f"it is {data['model']}'s, not {self.descriptor.name}'s")
+            grid = unpacked(data["grid"])
+            if grid.shape != self._grid.shape:
+                raise ValueError("its curves have another length")
+            for name, family in self.families.items():
+                family.load(data["families"][name])
+        except (KeyError, TypeError, ValueError) as error:
+            raise MappingError(f"feature profile: {error}; calibrate again") from error
+        self._grid = grid
+        self.forget()

@@ -1,0 +1,103 @@
+"""Text: where sentences and paragraphs end, read from the tokens as spoken. Thread: control.
+
+text.sentence_age_tokens   tokens of the sentence so far, with this one; 0 on quotes after its end
+"""
+import unicodedata
+from dataclasses import dataclass
+
+from engine.records import END, TEMPLATE
+
+NAMES = ("text.sentence_age_tokens",)
+ENDERS = ".!?\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964"      # also CJK, Arabic, Urdu, Devanagari
+ABBREVIATIONS = frozenset("mr mrs ms dr st prof rev capt col gen lieut sgt jr sr no vs etc".split())
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What one token closes. age_tokens  tokens of the sentence so far."""
+    sentence_end: bool = False
+    punctuation: bool = False
+    paragraph_end: bool = False
+    age_tokens: int = 0
+
+
+def has_word(text):
+    """Whether a letter, a digit or a symbol (an emoji) is in it: something that is said."""
+    return any(unicodedata.category(c)[0] in "LNS" for c in text)
+
+
+class Reader:
+    """Reads token texts in order; a sentence ends once, however many marks close it."""
+
+    def __init__(self):
+        self.forget()
+
+    def forget(self):
+        """At the beginning of a text."""
+        self._word, self._age, self._said, self._paragraph = "", 0, False, False
+
+    def read(self, text, flags=0):
+        """The marks of the next token. A template token is not text and changes nothing."""
+        if flags & TEMPLATE:
+            return Marks(age_tokens=self._age)
+        punctuation = any(unicodedata.category(c)[0] == "P" for c in text)
+        stop = self._stops(text)
+        said = has_word(text)
+        self._age += 1 if said or self._said else 0
+        self._said, self._paragraph = self._said or said, self._paragraph or said
+        line = ("\n" in text or bool(flags & END)) and self._paragraph
+        ends = (stop or line) and self._said
+        age = self._age
+        if ends:
+            self._age, self._said = 0, False
+        if line:
+            self._paragraph = False
+        self._remember(text)
+        return Marks(ends, punctuation, line, age)
+
+    def _stops(self, text):
+        """Whether a full stop in it ends a sentence: not after `Mr`, an initial, a digit (3.14)."""
+        at = max(text.rfind(c) for c in ENDERS)
+        if at < 0 or has_word(text[at + 1:]):
+            return False
+        if text[at] != ".":
+            return True
+        before = text[:at]
+        words = (before if before[:1].isspace() else self._word + before).split()
+        word = words[-1] if words else ""
+        initial = len(word) == 1 and word.isupper() and word != "I"
+        return not (initial or word[-1:].isdigit() or word.lower() in ABBREVIATIONS)
+
+    def _remember(self, text):
+        """Keeps the word that is being spelled, for the token that may close it."""
+        joined = text if not text or text[0].isspace() else self._word + text
+        self._word = joined.split()[-1][-32:] if joined.split() and not joined[-1].isspace() else ""
+
+
+class Text:
+    """Family of one feature; the marks themselves go straight into the frame."""
+    names = NAMES
+
+    def __init__(self, descriptor):
+        del descriptor
+
+    def look(self, state, token, marks):
+        """The sentence's age."""
+        del state, token
+        return marks.age_tokens
+
+    def fit(self, looks):
+        """Nothing is learned."""
+
+    def value(self, look, out):
+        """Writes the age."""
+        out[0] = look
+
+    def forget(self):
+        """The reader keeps the history."""
+
+    def profile(self):
+        return {}
+
+    def load(self, data):
+        del data
