@@ -160,7 +160,7 @@ def doctor(as_json: Json = False):
     """Look at this machine and say what to do about what is missing."""
     from engine import doctor as checks
     found = checks.examine()
-    console.give({"checks": found, "ok": checks.healthy(found)}, as_json, checks.table(found))
+    console.give({"checks": [vars(c) for c in found], "ok": checks.healthy(found)}, as_json, checks.table(found))
     if not checks.healthy(found):
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""What the command line says: results on standard output, all else on standard error. Thread: control."""
+"""What the command line says: results on standard output, the rest on standard error. Thread: any."""
 import json
 import math
 import sys
