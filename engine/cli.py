@@ -39,8 +39,8 @@ SetName = Annotated[str, typer.Argument(metavar="SET", help="a set's name or fil
 Model = Annotated[str, typer.Option(help="embedded, a folder, or a hub id")]
 Prompt = Annotated[str | None, typer.Option(help="the text the model starts from")]
 Tempo = Annotated[float | None, _number("beats a minute", 20, 400)]
-Temperature = Annotated[float | None, _number("of the sampler", 0, 10)]
-TokensPerBar = Annotated[float | None, _number("how many tokens a bar holds", 0.0625, 64)]
+Temperature = Annotated[float | None, _number("of the sampler", 0, 2)]
+TokensPerBar = Annotated[int | None, _number("1, 2, 4, 8 or 16", 1, 16)]
 Seed = Annotated[int | None, typer.Option(help="model seed: another seed, another text")]
 NoiseSeed = Annotated[int | None, typer.Option(help="seed of noise in sounds; changes no event")]
 Rate = Annotated[int, _number("sample rate, Hz", 8000, 192000)]
@@ -160,8 +160,10 @@ def doctor(as_json: Json = False):
     """Look at this machine and say what to do about what is missing."""
     from engine import doctor as checks
     found = checks.examine()
-    console.give({"checks": [vars(c) for c in found], "ok": checks.healthy(found)}, as_json, checks.table(found))
-    if not checks.healthy(found):
+    healthy = checks.healthy(found)
+    console.give({"checks": [vars(check) for check in found], "ok": healthy}, as_json,
+                 checks.table(found))
+    if not healthy:
         raise typer.Exit(1)
 
 

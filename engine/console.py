@@ -1,4 +1,4 @@
-"""What the command line says: results on standard output, the rest on standard error. Thread: any."""
+"""What the command line says: results to stdout, everything else to stderr. Thread: any."""
 import json
 import math
 import sys
