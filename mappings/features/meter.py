@@ -112,9 +112,10 @@ class Meter:
             grid = unpacked(data["grid"])
             if grid.shape != self._grid.shape:
                 raise ValueError("its curves have another length")
-            for name, family in self.families.items():
+            families = {name: family(self.descriptor) for name, family in FAMILIES.items()}
+            for name, family in families.items():
                 family.load(data["families"][name])
         except (KeyError, TypeError, ValueError) as error:
             raise MappingError(f"feature profile: {error}; calibrate again") from error
-        self._grid = grid
+        self._grid, self.families = grid, families
         self.forget()

@@ -43,7 +43,7 @@ class Reader:
         punctuation = any(unicodedata.category(c)[0] == "P" for c in text)
         stop = self._stops(text)
         said = has_word(text)
-        self._age += 1 if said or self._said else 0
+        self._age += bool(text) and (said or self._said)
         self._said, self._paragraph = self._said or said, self._paragraph or said
         line = ("\n" in text or bool(flags & END)) and self._paragraph
         ends = (stop or line) and self._said
