@@ -1,8 +1,11 @@
-"""Sixteen floats as one value with ordinary operators, usable in `@rt` code; LLVM fits it to any processor. Thread: audio.
+"""Sixteen floats as one value with ordinary operators, usable in `@rt` code; LLVM fits it to any
+processor. Thread: audio.
 
-Two shapes of kernel use it: *across time* (16 samples of one voice, when the recurrence is longer than a lane) and
-*across voices* (one sample of 16 voices, when it is shorter). Arrays are float32 and contiguous; indices count floats.
+Two shapes of kernel use it: *across time* (16 samples of one voice, when the recurrence is longer
+than a lane) and *across voices* (one sample of 16 voices, when it is shorter). Arrays are float32
+and contiguous; indices count floats.
 """
+
 import operator
 
 import numpy as np
@@ -14,7 +17,11 @@ from engine.rt import C1, C3, C5, C7, C9, LANE, f32, rt
 
 FLAGS = ("nsz", "arcp", "contract")
 _F, _I32 = ir.FloatType(), ir.IntType(32)
-_V, _VI, _VB = ir.VectorType(_F, LANE), ir.VectorType(_I32, LANE), ir.VectorType(ir.IntType(1), LANE)
+_V, _VI, _VB = (
+    ir.VectorType(_F, LANE),
+    ir.VectorType(_I32, LANE),
+    ir.VectorType(ir.IntType(1), LANE),
+)
 
 
 class Lanes(types.Type):
@@ -48,8 +55,11 @@ class _MaskModel(models.PrimitiveModel):
 
 def _splat(b, x):
     undefined = ir.Constant(_V, ir.Undefined)
-    return b.shuffle_vector(b.insert_element(undefined, x, ir.Constant(_I32, 0)), undefined,
-                            ir.Constant(_VI, [0] * LANE))
+    return b.shuffle_vector(
+        b.insert_element(undefined, x, ir.Constant(_I32, 0)),
+        undefined,
+        ir.Constant(_VI, [0] * LANE),
+    )
 
 
 def _lift(b, kind, x):
@@ -70,17 +80,21 @@ def _vector_at(cg, b, kind, array, index):
 @intrinsic
 def load(tc, array, index):
     """array[index:index+16]; the index is not checked."""
+
     def gen(cg, b, s, a):
         return b.load(_vector_at(cg, b, s.args[0], a[0], a[1]), align=4)
+
     return lanes(array, types.intp), gen
 
 
 @intrinsic
 def store(tc, array, index, value):
     """array[index:index+16] = value."""
+
     def gen(cg, b, s, a):
         b.store(_lift(b, s.args[2], a[2]), _vector_at(cg, b, s.args[0], a[0], a[1]), align=4)
         return cg.get_dummy_value()
+
     return types.void(array, types.intp, value), gen
 
 
@@ -94,8 +108,12 @@ def _arithmetic(name):
     @intrinsic
     def f(tc, x, y):
         def gen(cg, b, s, a):
-            return getattr(b, name)(_lift(b, s.args[0], a[0]), _lift(b, s.args[1], a[1]), flags=FLAGS)
+            return getattr(b, name)(
+                _lift(b, s.args[0], a[0]), _lift(b, s.args[1], a[1]), flags=FLAGS
+            )
+
         return lanes(x, y), gen
+
     return f
 
 
@@ -104,6 +122,7 @@ def _call(llvm_name, arguments):
         kind = ir.FunctionType(_V, [_V] * arguments)
         fn = cgutils.get_or_insert_function(b.module, kind, f"{llvm_name}.v{LANE}f32")
         return b.call(fn, [_lift(b, t, x) for t, x in zip(s.args, a, strict=True)], fastmath=FLAGS)
+
     return gen
 
 
@@ -111,6 +130,7 @@ def _one(llvm_name):
     @intrinsic
     def f(tc, x):
         return lanes(x), _call(llvm_name, 1)
+
     return f
 
 
@@ -118,10 +138,16 @@ def _two(llvm_name):
     @intrinsic
     def f(tc, x, y):
         return lanes(x, y), _call(llvm_name, 2)
+
     return f
 
 
-vrint, vfloor, vabs, vsqrt = _one("llvm.rint"), _one("llvm.floor"), _one("llvm.fabs"), _one("llvm.sqrt")
+vrint, vfloor, vabs, vsqrt = (
+    _one("llvm.rint"),
+    _one("llvm.floor"),
+    _one("llvm.fabs"),
+    _one("llvm.sqrt"),
+)
 vmin, vmax = _two("llvm.minnum"), _two("llvm.maxnum")
 
 
@@ -141,15 +167,19 @@ def _compare(op):
     def f(tc, x, y):
         def gen(cg, b, s, a):
             return b.fcmp_ordered(op, _lift(b, s.args[0], a[0]), _lift(b, s.args[1], a[1]))
+
         return mask(x, y), gen
+
     return f
 
 
 @intrinsic
 def select(tc, m, x, y):
     """x where the mask holds, else y."""
+
     def gen(cg, b, s, a):
         return b.select(a[0], _lift(b, s.args[1], a[1]), _lift(b, s.args[2], a[2]))
+
     return lanes(m, x, y), gen
 
 
@@ -158,9 +188,15 @@ def _reduce(llvm_name, start=None):
     def f(tc, x):
         def gen(cg, b, s, a):
             arguments = [_V] if start is None else [_F, _V]
-            fn = cgutils.get_or_insert_function(b.module, ir.FunctionType(_F, arguments), f"{llvm_name}.v{LANE}f32")
-            return b.call(fn, list(a) if start is None else [ir.Constant(_F, start), a[0]], fastmath=FLAGS)
+            fn = cgutils.get_or_insert_function(
+                b.module, ir.FunctionType(_F, arguments), f"{llvm_name}.v{LANE}f32"
+            )
+            return b.call(
+                fn, list(a) if start is None else [ir.Constant(_F, start), a[0]], fastmath=FLAGS
+            )
+
         return types.float32(x), gen
+
     return f
 
 
@@ -174,7 +210,9 @@ def _shift(n):
             zero = ir.Constant(_V, [ir.Constant(_F, 0.0)] * LANE)
             index = [LANE + i if i < n else i - n for i in range(LANE)]
             return b.shuffle_vector(a[0], zero, ir.Constant(_VI, index))
+
         return lanes(x), gen
+
     return f
 
 
@@ -184,43 +222,55 @@ shift1, shift2, shift4, shift8 = _shift(1), _shift(2), _shift(4), _shift(8)
 @intrinsic
 def last(tc, x):
     """Lane 15 in all lanes."""
-    return lanes(x), lambda cg, b, s, a: b.shuffle_vector(a[0], a[0], ir.Constant(_VI, [LANE - 1] * LANE))
+    return lanes(x), lambda cg, b, s, a: b.shuffle_vector(
+        a[0], a[0], ir.Constant(_VI, [LANE - 1] * LANE)
+    )
 
 
 @intrinsic
 def ramp(tc, start):
     """start, start + 1, ... start + 15 (an integer or a float32 in, floats out)."""
+
     def gen(cg, b, s, a):
         steps = ir.Constant(_V, [ir.Constant(_F, float(i)) for i in range(LANE)])
         return b.fadd(_lift(b, s.args[0], a[0]), steps)
+
     return lanes(start), gen
 
 
 @intrinsic
 def _hash(tc, seed, start):
-    """White noise in [-1, 1): lane i is a hash of (seed, start + i), both integers (murmur3's finaliser)."""
+    """White noise in [-1, 1): lane i is a hash of (seed, start + i), both integers (murmur3's
+    finaliser)."""
+
     def gen(cg, b, s, a):
         def wide(x):
             x = b.trunc(x, _I32) if x.type.width > 32 else x
             empty = ir.Constant(_VI, ir.Undefined)
-            return b.shuffle_vector(b.insert_element(empty, x, ir.Constant(_I32, 0)), empty,
-                                    ir.Constant(_VI, [0] * LANE))
+            return b.shuffle_vector(
+                b.insert_element(empty, x, ir.Constant(_I32, 0)),
+                empty,
+                ir.Constant(_VI, [0] * LANE),
+            )
 
         def constant(x):
             return ir.Constant(_VI, [x] * LANE)
+
         x = b.add(wide(a[1]), ir.Constant(_VI, list(range(LANE))))
         x = b.xor(b.mul(x, constant(0x9E3779B1)), b.mul(wide(a[0]), constant(0x85EBCA77)))
         for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, None)):
             x = b.xor(x, b.lshr(x, constant(shift)))
             if factor:
                 x = b.mul(x, constant(factor))
-        return b.fmul(b.sitofp(x, _V), ir.Constant(_V, [ir.Constant(_F, 2.0 ** -31)] * LANE))
+        return b.fmul(b.sitofp(x, _V), ir.Constant(_V, [ir.Constant(_F, 2.0**-31)] * LANE))
+
     return lanes(types.int64, types.int64), gen
 
 
 @rt
 def noise(seed, start):
-    """16 samples of white noise in [-1, 1): a function of seed and sample number alone, so renders repeat."""
+    """16 samples of white noise in [-1, 1): a function of seed and sample number alone, so renders
+    repeat."""
     return _hash(np.int64(seed), np.int64(start))
 
 
@@ -228,11 +278,21 @@ def _bind(op, fn):
     @overload(op)
     def implementation(a, b):
         kinds = (Lanes, types.Float, types.Integer)
-        if isinstance(a, Lanes) and isinstance(b, kinds) or isinstance(b, Lanes) and isinstance(a, kinds):
+        if (
+            isinstance(a, Lanes)
+            and isinstance(b, kinds)
+            or isinstance(b, Lanes)
+            and isinstance(a, kinds)
+        ):
             return lambda a, b: fn(a, b)
 
 
-for _op, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv")):
+for _op, _name in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+):
     _bind(_op, _arithmetic(_name))
 _bind(operator.lt, _compare("<"))
 _bind(operator.gt, _compare(">"))
@@ -265,21 +325,28 @@ def vtanh(x):
 @intrinsic
 def vexp2(tc, x):
     """2**x in 16 lanes, x clipped to -126..126; relative error 2e-7."""
+
     def gen(cg, b, s, a):
         def v(c):
             return ir.Constant(_V, [ir.Constant(_F, float(np.float32(c)))] * LANE)
 
         def call(name, *args):
-            fn = cgutils.get_or_insert_function(b.module, ir.FunctionType(_V, [_V] * len(args)), f"{name}.v{LANE}f32")
+            fn = cgutils.get_or_insert_function(
+                b.module, ir.FunctionType(_V, [_V] * len(args)), f"{name}.v{LANE}f32"
+            )
             return b.call(fn, args)
+
         x = call("llvm.minnum", call("llvm.maxnum", a[0], v(-126.0)), v(126.0))
         n = call("llvm.rint", x)
         r = b.fmul(b.fsub(x, n), v(0.6931471805599453))
         y = v(1 / 720)
         for c in (1 / 120, 1 / 24, 1 / 6, 0.5, 1.0, 1.0):
             y = call("llvm.fma", y, r, v(c))
-        power = b.shl(b.add(b.fptosi(n, _VI), ir.Constant(_VI, [127] * LANE)), ir.Constant(_VI, [23] * LANE))
+        power = b.shl(
+            b.add(b.fptosi(n, _VI), ir.Constant(_VI, [127] * LANE)), ir.Constant(_VI, [23] * LANE)
+        )
         return b.fmul(y, b.bitcast(power, _V))
+
     return lanes(lanes), gen
 
 

@@ -1,4 +1,5 @@
 """One parameter: its range in real units, its curve, how fast it may move. Thread: any."""
+
 import math
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ class Param:
 
     glide_s   time constant of every change, so that nothing the ear follows steps
     """
+
     name: str
     low: float
     high: float
@@ -23,9 +25,13 @@ class Param:
     def __post_init__(self):
         numbers = (self.low, self.high, self.default, self.glide_s)
         if not all(math.isfinite(x) for x in numbers) or not self.low <= self.default <= self.high:
-            raise ParamError(f"parameter {self.name!r}: needs finite low <= default <= high, got {numbers[:3]}")
+            raise ParamError(
+                f"parameter {self.name!r}: needs finite low <= default <= high, got {numbers[:3]}"
+            )
         if self.curve not in CURVES or self.curve == "exp" and self.low <= 0.0:
-            raise ParamError(f"parameter {self.name!r}: curve must be lin, or exp with low > 0, got {self.curve!r}")
+            raise ParamError(
+                f"parameter {self.name!r}: curve must be lin, or exp with low > 0, got {self.curve!r}"
+            )
 
     def clip(self, value):
         """The nearest legal value."""
@@ -33,10 +39,16 @@ class Param:
 
     def check(self, value, where):
         """The value, or a ParamError that says where it was written."""
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        if (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or not math.isfinite(value)
+        ):
             raise ParamError(f"{where}: {self.name} must be a number, got {value!r}")
         if not self.low <= value <= self.high:
-            raise ParamError(f"{where}: {self.name} = {value:g} is outside {self.low:g}..{self.high:g}")
+            raise ParamError(
+                f"{where}: {self.name} = {value:g} is outside {self.low:g}..{self.high:g}"
+            )
         return float(value)
 
     def at(self, share):

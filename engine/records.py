@@ -1,11 +1,13 @@
-"""What crosses the rings: STATE, TOKEN, control, event and parameter layouts, each from one table. Thread: any."""
+"""What crosses the rings: STATE, TOKEN, control, event and parameter layouts, each from one table.
+Thread: any."""
+
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 SLOTS, RING_BYTES = 64, 32 << 20
 TEXT_BYTES = 64
-TOP = 8                                   # log-probabilities carried with a token
+TOP = 8  # log-probabilities carried with a token
 
 # flags of STATE and TOKEN
 PREFILL, TEMPLATE, RENEWED, SINK, END, CALIBRATION, INVALID = 1, 2, 4, 8, 16, 32, 64
@@ -18,6 +20,7 @@ class Descriptor:
     widths   MLP activation width of each layer, 0 where there is none to tap
     heads    attention heads; tiers  the captured tiers ("T0", "T1", "T2")
     """
+
     name: str
     layers: int
     width: int
@@ -41,41 +44,83 @@ def state_dtype(model):
     """One STATE row. Rows of a (layer, field) whose bit in `valid` is 0 are absent, never zero.
 
     resid  (layers + 1, width): row 0 the embedding, row i + 1 the output of block i
-    attn, mlp  (layers, width): what attention and MLP wrote;  act  (layers, widest): MLP activations
+    attn, mlp  (layers, width): what attention and MLP wrote;  act  (layers, widest): MLP
+    activations
     valid  (4, layers + 1) uint8: for resid, attn, mlp, act
     """
     widest = max((*model.widths, 1))
-    return np.dtype([
-        ("seq", "i8"), ("generation", "i8"), ("token", "i8"), ("position", "i8"), ("flags", "i8"),
-        ("done_ns", "i8"), ("published_ns", "i8"),
-        ("resid", "f4", (model.layers + 1, model.width)), ("attn", "f4", (model.layers, model.width)),
-        ("mlp", "f4", (model.layers, model.width)), ("act", "f4", (model.layers, widest)),
-        ("valid", "u1", (4, model.layers + 1)),
-    ], align=True)
+    return np.dtype(
+        [
+            ("seq", "i8"),
+            ("generation", "i8"),
+            ("token", "i8"),
+            ("position", "i8"),
+            ("flags", "i8"),
+            ("done_ns", "i8"),
+            ("published_ns", "i8"),
+            ("resid", "f4", (model.layers + 1, model.width)),
+            ("attn", "f4", (model.layers, model.width)),
+            ("mlp", "f4", (model.layers, model.width)),
+            ("act", "f4", (model.layers, widest)),
+            ("valid", "u1", (4, model.layers + 1)),
+        ],
+        align=True,
+    )
 
 
 # One TOKEN row: what was sampled after STATE `seq`; NaN marks a number the model did not give (a prompt token)
-TOKEN = np.dtype([
-    ("seq", "i8"), ("generation", "i8"), ("token", "i8"), ("flags", "i8"), ("sampled_ns", "i8"),
-    ("surprisal_nat", "f4"), ("entropy_nat", "f4"), ("margin_nat", "f4"), ("temperature", "f4"),
-    ("top_log_probability", "f4", TOP), ("text_bytes", "i4"), ("text", "u1", TEXT_BYTES),
-], align=True)
+TOKEN = np.dtype(
+    [
+        ("seq", "i8"),
+        ("generation", "i8"),
+        ("token", "i8"),
+        ("flags", "i8"),
+        ("sampled_ns", "i8"),
+        ("surprisal_nat", "f4"),
+        ("entropy_nat", "f4"),
+        ("margin_nat", "f4"),
+        ("temperature", "f4"),
+        ("top_log_probability", "f4", TOP),
+        ("text_bytes", "i4"),
+        ("text", "u1", TEXT_BYTES),
+    ],
+    align=True,
+)
 
 # One control to the model: kind, the seq after which it holds, a number, a text
 CONTROL_TEXT = 8192
 PROMPT, TEMPERATURE, HOLD, SKIP, STOP = 1, 2, 3, 4, 5
-CONTROL = np.dtype([("kind", "i8"), ("generation", "i8"), ("after_seq", "i8"), ("value", "f8"),
-                    ("text_bytes", "i8"), ("text", "u1", CONTROL_TEXT)], align=True)
+CONTROL = np.dtype(
+    [
+        ("kind", "i8"),
+        ("generation", "i8"),
+        ("after_seq", "i8"),
+        ("value", "f8"),
+        ("text_bytes", "i8"),
+        ("text", "u1", CONTROL_TEXT),
+    ],
+    align=True,
+)
 
 # One event to the rig, or one it reports as applied. sample: when; 0 means now.
 NOTE, OFF, TARGET, CHOKE, PANIC, FADE = 1, 2, 3, 4, 5, 6
-SLIDE = 1                                 # flag of NOTE: glide the sounding voice there, do not strike
-EVENT = np.dtype([
-    ("sample", "i8"), ("length", "i8"),   # NOTE: samples until its own release
-    ("kind", "i4"), ("deck", "i4"), ("part", "i4"), ("flags", "i4"),
-    ("pitch_hz", "f4"), ("level", "f4"),  # NOTE; TARGET and FADE: level is the value
-    ("rise_s", "f4"), ("fall_s", "f4"),   # TARGET: part is the parameter's index
-], align=True)
+# flag of NOTE: glide the sounding voice there, do not strike
+SLIDE = 1
+EVENT = np.dtype(
+    [
+        ("sample", "i8"),
+        ("length", "i8"),  # NOTE: samples until its own release
+        ("kind", "i4"),
+        ("deck", "i4"),
+        ("part", "i4"),
+        ("flags", "i4"),
+        ("pitch_hz", "f4"),
+        ("level", "f4"),  # NOTE; TARGET and FADE: level is the value
+        ("rise_s", "f4"),
+        ("fall_s", "f4"),  # TARGET: part is the parameter's index
+    ],
+    align=True,
+)
 
 
 def slots_for(dtype):
@@ -90,6 +135,7 @@ class Frame:
     raw    feature name -> value in its own unit; a missing feature has no key
     unit   feature name -> 0..1, its place among the calibrated values (a frozen quantile)
     """
+
     seq: int
     token: int
     text: str

@@ -1,9 +1,11 @@
 """The rig: a fixed compiled loop over tables, in quanta of 32 samples. Thread: audio.
 
 `process(rig, out, frames)` is called alike by PortAudio, JACK, the null thread and the offline
-renderer. Memory is laid out by `engine.table`; here are the words of each row and what is done with them.
-Events wait in a pending list until their quantum; what was applied, and at which sample, goes back.
+renderer. Memory is laid out by `engine.table`; here are the words of each row and what is done
+with them. Events wait in a pending list until their quantum; what was applied, and at which
+sample, goes back.
 """
+
 import numpy as np
 from llvmlite import ir
 from numba import carray, cfunc, types
@@ -29,46 +31,125 @@ from engine.rt import (
 
 i8, i4 = np.int64, np.int32
 # the rig's header, int64 words
-(SAMPLE, FIFO_LEFT, CHANNELS, EVENT_WORDS, EVENT_ROWS, EVENT_SLOTS, DONE_WORDS, DONE_ROWS, DONE_SLOTS,
- PENDING_ROWS, PENDING, SERIAL, LATE, LOST, STEALS, STRIKES, NOT_FINITE, TABLE, TABLE_B, OUT, FIFO, SCRATCH,
- FINAL_UNIT, FINAL_STATE, FINAL_PARAMS, FLOATS, HEADER) = range(27)
+(
+    SAMPLE,
+    FIFO_LEFT,
+    CHANNELS,
+    EVENT_WORDS,
+    EVENT_ROWS,
+    EVENT_SLOTS,
+    DONE_WORDS,
+    DONE_ROWS,
+    DONE_SLOTS,
+    PENDING_ROWS,
+    PENDING,
+    SERIAL,
+    LATE,
+    LOST,
+    STEALS,
+    STRIKES,
+    NOT_FINITE,
+    TABLE,
+    TABLE_B,
+    OUT,
+    FIFO,
+    SCRATCH,
+    FINAL_UNIT,
+    FINAL_STATE,
+    FINAL_PARAMS,
+    FLOATS,
+    HEADER,
+) = range(27)
 PENDING_SLOTS, EVENT_BYTES = 2048, 48
 # the rig's floats
 DT, PEAK, RIG_FLOATS = 0, 1, 8
 # a table's words (one table a deck)
-(PARTS, SENDS, MASTERS, PARAMS, VALUE, GOAL, RISE, FALL, PART_ROWS, EFFECT_ROWS, DUCK_UNIT, DUCK_STATE,
- DUCK_PARAM, KEY_PART, OUT_LEVEL, BUS, DECK_FLOATS, TABLE_WORDS) = range(18)
-GAIN, GAIN_GOAL, GAIN_STEP, OUT_LAST, MASTER_PEAK = range(5)      # a table's floats
+(
+    PARTS,
+    SENDS,
+    MASTERS,
+    PARAMS,
+    VALUE,
+    GOAL,
+    RISE,
+    FALL,
+    PART_ROWS,
+    EFFECT_ROWS,
+    DUCK_UNIT,
+    DUCK_STATE,
+    DUCK_PARAM,
+    KEY_PART,
+    OUT_LEVEL,
+    BUS,
+    DECK_FLOATS,
+    TABLE_WORDS,
+) = range(18)
+GAIN, GAIN_GOAL, GAIN_STEP, OUT_LAST, MASTER_PEAK = range(5)  # a table's floats
 # a part's words
-(UNIT, LANES, COUNT, POLYPHONY, STATE, FIRST, STRIP, CHOKE_GROUP, VOICES, PITCH, CARRY, LAST,
- PART_WORDS) = range(13)            # COUNT is POLYPHONY rounded up to whole lanes
+(
+    UNIT,
+    LANES,
+    COUNT,
+    POLYPHONY,
+    STATE,
+    FIRST,
+    STRIP,
+    CHOKE_GROUP,
+    VOICES,
+    PITCH,
+    CARRY,
+    LAST,
+    PART_WORDS,
+) = range(13)  # COUNT is POLYPHONY rounded up to whole lanes
 # an effect's words (sends first, then masters)
 E_UNIT, E_STATE, E_FIRST, E_LEVEL, EFFECT_WORDS = range(5)
 # a strip's parameters, then one `<send>_send` each
 LEVEL_DB, PAN, MUTE, CUE, DUCK, STRIP_SENDS = range(6)
 # words of a voice slot, each (count,) int64
-(ACTIVE, GATE, AGE, RELEASE_AT, QUIET, OFFSET, FADING, FADE_TOTAL, WAITING, WAIT_OFFSET, WAIT_LENGTH,
- VOICE_WORDS) = range(12)
+(
+    ACTIVE,
+    GATE,
+    AGE,
+    RELEASE_AT,
+    QUIET,
+    OFFSET,
+    FADING,
+    FADE_TOTAL,
+    WAITING,
+    WAIT_OFFSET,
+    WAIT_LENGTH,
+    VOICE_WORDS,
+) = range(12)
 # floats of a voice slot, each (count,)
 NOW_HZ, GOAL_HZ, WAIT_HZ, WAIT_LEVEL, VOICE_FLOATS = range(5)
-LAST_LEFT, LAST_RIGHT, METER, LAST_SENDS = range(4)               # a part's floats
+LAST_LEFT, LAST_RIGHT, METER, LAST_SENDS = range(4)  # a part's floats
 PART_FLOATS = LAST_SENDS + 8
 # scratch floats
 S_VOICE, S_MONO, S_LEFT, S_RIGHT, S_KEY, S_CURVE, S_CURVE_B, SCRATCH_FLOATS = (
-    0, 512, 544, 576, 608, 640, 672, 1024)
-STEAL_QUANTA, CHOKE_QUANTA, QUIET_SAMPLES, QUIET_LEVEL = 3, 6, 4096, f32(2.0 ** -20)
-SLIDE_S = f32(0.02)                       # a 303's pitch lag: 95 % in 60 ms
+    0,
+    512,
+    544,
+    576,
+    608,
+    640,
+    672,
+    1024,
+)
+STEAL_QUANTA, CHOKE_QUANTA, QUIET_SAMPLES, QUIET_LEVEL = 3, 6, 4096, f32(2.0**-20)
+SLIDE_S = f32(0.02)  # a 303's pitch lag: 95 % in 60 ms
 METER_FALL = f32(0.9995)
 
 
 @intrinsic
 def call_unit(tc, address, op, index, count, state, params, pitch, out, a, b):
     """Calls a unit (engine.unit.SIGNATURE) by its address."""
+
     def gen(cg, builder, s, args):
         word, number = ir.IntType(64), ir.FloatType()
         kind = ir.FunctionType(ir.VoidType(), [word] * 7 + [number] * 2)
         builder.call(builder.inttoptr(args[0], kind.as_pointer()), list(args[1:]))
         return cg.get_dummy_value()
+
     return types.void(*([types.int64] * 8), types.float32, types.float32), gen
 
 
@@ -87,13 +168,22 @@ def finite(x):
     return abs(x) < f32(3e38)
 
 
-
 @rt
 def clear(t, part, v):
     """Voice v back to the state it was born with."""
     n = part[COUNT]
-    call_unit(part[UNIT], i8(3), v, n, part[STATE], t[VALUE] + 4 * part[FIRST], part[PITCH], i8(0),
-              f32(0), f32(0))
+    call_unit(
+        part[UNIT],
+        i8(3),
+        v,
+        n,
+        part[STATE],
+        t[VALUE] + 4 * part[FIRST],
+        part[PITCH],
+        i8(0),
+        f32(0),
+        f32(0),
+    )
     voice = words(part[VOICES], n * VOICE_WORDS)
     carry = floats(part[CARRY], n * QUANTUM)
     for w in range(VOICE_WORDS):
@@ -114,8 +204,18 @@ def strike(h, t, part, v, hz, level, offset, length):
         voice[OFFSET * n + v] = offset
     pitch[NOW_HZ * n + v] = hz
     pitch[GOAL_HZ * n + v] = hz
-    call_unit(part[UNIT], i8(0), v, n, part[STATE], t[VALUE] + 4 * part[FIRST], part[PITCH], i8(0),
-              hz, level)
+    call_unit(
+        part[UNIT],
+        i8(0),
+        v,
+        n,
+        part[STATE],
+        t[VALUE] + 4 * part[FIRST],
+        part[PITCH],
+        i8(0),
+        hz,
+        level,
+    )
     h[SERIAL] += 1
     h[STRIKES] += 1
     voice[ACTIVE * n + v] = 1
@@ -214,8 +314,18 @@ def panic(t):
         fade_part(words(t[PART_ROWS] + 8 * PART_WORDS * index, PART_WORDS), CHOKE_QUANTA)
     for e in range(t[SENDS]):
         row = words(t[EFFECT_ROWS] + 8 * EFFECT_WORDS * e, EFFECT_WORDS)
-        call_unit(row[E_UNIT], i8(3), i8(0), i8(1), row[E_STATE], t[VALUE] + 4 * row[E_FIRST],
-                  i8(0), i8(0), f32(0), f32(0))
+        call_unit(
+            row[E_UNIT],
+            i8(3),
+            i8(0),
+            i8(1),
+            row[E_STATE],
+            t[VALUE] + 4 * row[E_FIRST],
+            i8(0),
+            i8(0),
+            f32(0),
+            f32(0),
+        )
 
 
 @rt
@@ -268,19 +378,24 @@ def report(h, at):
     if done[HEAD] - load_acquire(done, TAIL) >= h[DONE_SLOTS]:
         h[LOST] += 1
         return
-    copy_row(h[PENDING_ROWS] + EVENT_BYTES * at,
-             h[DONE_ROWS] + EVENT_BYTES * (done[HEAD] & (h[DONE_SLOTS] - 1)))
+    copy_row(
+        h[PENDING_ROWS] + EVENT_BYTES * at,
+        h[DONE_ROWS] + EVENT_BYTES * (done[HEAD] & (h[DONE_SLOTS] - 1)),
+    )
     store_release(done, HEAD, done[HEAD] + 1)
 
 
 @rt
 def take_events(h):
-    """Moves new events into the pending list and applies, in their order, those due in this quantum."""
+    """Moves new events into the pending list and applies, in their order, those due in this
+    quantum."""
     ring = words(h[EVENT_WORDS], 32)
     arrived = load_acquire(ring, HEAD)
     while ring[TAIL] < arrived and h[PENDING] < PENDING_SLOTS:
-        copy_row(h[EVENT_ROWS] + EVENT_BYTES * (ring[TAIL] & (h[EVENT_SLOTS] - 1)),
-                 h[PENDING_ROWS] + EVENT_BYTES * h[PENDING])
+        copy_row(
+            h[EVENT_ROWS] + EVENT_BYTES * (ring[TAIL] & (h[EVENT_SLOTS] - 1)),
+            h[PENDING_ROWS] + EVENT_BYTES * h[PENDING],
+        )
         h[PENDING] += 1
         store_release(ring, TAIL, ring[TAIL] + 1)
     end, kept = h[SAMPLE] + QUANTUM, i8(0)
@@ -357,8 +472,18 @@ def held(h, t, part, voice):
             groups = v // LANE + 1
             if voice[GATE * n + v] and voice[RELEASE_AT * n + v] < h[SAMPLE] + QUANTUM:
                 voice[GATE * n + v] = 0
-                call_unit(part[UNIT], i8(1), v, n, part[STATE], t[VALUE] + 4 * part[FIRST],
-                          part[PITCH], i8(0), f32(0), f32(0))
+                call_unit(
+                    part[UNIT],
+                    i8(1),
+                    v,
+                    n,
+                    part[STATE],
+                    t[VALUE] + 4 * part[FIRST],
+                    part[PITCH],
+                    i8(0),
+                    f32(0),
+                    f32(0),
+                )
             if pitch[NOW_HZ * n + v] != pitch[GOAL_HZ * n + v]:
                 way = f32(np.log2(pitch[GOAL_HZ * n + v] / pitch[NOW_HZ * n + v]))
                 pitch[NOW_HZ * n + v] *= exp2(k * way)
@@ -384,8 +509,18 @@ def play_part(h, t, part, dt):
             if voice[ACTIVE * n + v]:
                 for i in range(QUANTUM):
                     block[i] = f32(0)
-                call_unit(part[UNIT], i8(2), v, n, part[STATE], params, part[PITCH],
-                          scratch + 4 * S_VOICE, dt, f32(0))
+                call_unit(
+                    part[UNIT],
+                    i8(2),
+                    v,
+                    n,
+                    part[STATE],
+                    params,
+                    part[PITCH],
+                    scratch + 4 * S_VOICE,
+                    dt,
+                    f32(0),
+                )
                 settle(h, t, part, v, block, mono, voice, carry)
         return True
     wide = floats(scratch + 4 * S_VOICE, QUANTUM * LANE)
@@ -393,8 +528,18 @@ def play_part(h, t, part, dt):
     for g in range(groups):
         for i in range(QUANTUM * LANE):
             wide[i] = f32(0)
-        call_unit(part[UNIT], i8(2), g, n, part[STATE], params, part[PITCH], scratch + 4 * S_VOICE,
-                  dt, f32(0))
+        call_unit(
+            part[UNIT],
+            i8(2),
+            g,
+            n,
+            part[STATE],
+            params,
+            part[PITCH],
+            scratch + 4 * S_VOICE,
+            dt,
+            f32(0),
+        )
         for lane in range(LANE):
             if g * LANE + lane < part[POLYPHONY] and voice[ACTIVE * n + g * LANE + lane]:
                 for i in range(QUANTUM):
@@ -405,14 +550,17 @@ def play_part(h, t, part, dt):
 
 @rt
 def strip(h, t, part, index, curve):
-    """A part's mono quantum through level, pan, duck and sends into the deck's buses and outputs."""
+    """A part's mono quantum through level, pan, duck and sends into the deck's buses and
+    outputs."""
     value = floats(t[VALUE], t[PARAMS])
     mono = floats(h[SCRATCH] + 4 * S_MONO, QUANTUM)
     last = floats(part[LAST], PART_FLOATS)
     bus = floats(t[BUS], (1 + t[SENDS]) * 2 * QUANTUM)
     out, channels = floats(h[OUT], h[CHANNELS] * QUANTUM), h[CHANNELS]
     first = part[STRIP]
-    gain = from_db(value[first + LEVEL_DB]) * (f32(1) - min(max(value[first + MUTE], f32(0)), f32(1)))
+    gain = from_db(value[first + LEVEL_DB]) * (
+        f32(1) - min(max(value[first + MUTE], f32(0)), f32(1))
+    )
     angle = (value[first + PAN] + f32(1)) * f32(0.125)
     left, right = gain * sine(angle + f32(0.25)), gain * sine(angle)
     step = f32(1 / QUANTUM)
@@ -422,7 +570,10 @@ def strip(h, t, part, index, curve):
     own = 4 + 2 * index
     for i in range(QUANTUM):
         x = mono[i] * (f32(1) - depth * (f32(1) - curve[i]))
-        a, b = x * (from_left + slope_left * f32(i + 1)), x * (from_right + slope_right * f32(i + 1))
+        a, b = (
+            x * (from_left + slope_left * f32(i + 1)),
+            x * (from_right + slope_right * f32(i + 1)),
+        )
         bus[i] += a
         bus[QUANTUM + i] += b
         if channels >= 4 and cue:
@@ -444,8 +595,18 @@ def strip(h, t, part, index, curve):
 
 @rt
 def run_effect(h, t, row, left, right, dt):
-    call_unit(row[E_UNIT], i8(2), h[SCRATCH] + 4 * S_KEY, i8(1), row[E_STATE],
-              t[VALUE] + 4 * row[E_FIRST], right, left, dt, f32(0))
+    call_unit(
+        row[E_UNIT],
+        i8(2),
+        h[SCRATCH] + 4 * S_KEY,
+        i8(1),
+        row[E_STATE],
+        t[VALUE] + 4 * row[E_FIRST],
+        right,
+        left,
+        dt,
+        f32(0),
+    )
 
 
 @rt
@@ -459,9 +620,18 @@ def play_deck(h, t, dt):
     for i in range(QUANTUM):
         curve[i] = f32(1)
     if t[DUCK_UNIT]:
-        call_unit(t[DUCK_UNIT], i8(2), h[SCRATCH] + 4 * S_KEY, i8(1), t[DUCK_STATE],
-                  t[VALUE] + 4 * t[DUCK_PARAM], h[SCRATCH] + 4 * S_CURVE_B,
-                  h[SCRATCH] + 4 * S_CURVE, dt, f32(0))
+        call_unit(
+            t[DUCK_UNIT],
+            i8(2),
+            h[SCRATCH] + 4 * S_KEY,
+            i8(1),
+            t[DUCK_STATE],
+            t[VALUE] + 4 * t[DUCK_PARAM],
+            h[SCRATCH] + 4 * S_CURVE_B,
+            h[SCRATCH] + 4 * S_CURVE,
+            dt,
+            f32(0),
+        )
     for index in range(t[PARTS]):
         part = words(t[PART_ROWS] + 8 * PART_WORDS * index, PART_WORDS)
         if play_part(h, t, part, dt):
@@ -521,8 +691,18 @@ def quantum(h):
             if fader[GAIN] > f32(0) or fader[GAIN_GOAL] > f32(0):
                 play_deck(h, t, real[DT])
     if h[FINAL_UNIT]:
-        call_unit(h[FINAL_UNIT], i8(2), h[SCRATCH] + 4 * S_KEY, i8(1), h[FINAL_STATE],
-                  h[FINAL_PARAMS], h[OUT] + 4 * QUANTUM, h[OUT], real[DT], f32(0))
+        call_unit(
+            h[FINAL_UNIT],
+            i8(2),
+            h[SCRATCH] + 4 * S_KEY,
+            i8(1),
+            h[FINAL_STATE],
+            h[FINAL_PARAMS],
+            h[OUT] + 4 * QUANTUM,
+            h[OUT],
+            real[DT],
+            f32(0),
+        )
     fifo = floats(h[FIFO], n * QUANTUM)
     peak = real[PEAK] * METER_FALL
     for i in range(QUANTUM):

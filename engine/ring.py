@@ -1,7 +1,8 @@
-"""A ring between two processes: one writer, one reader, a mapped file, no lock. Thread: any (one writer, one reader).
+"""A ring between two processes: one writer, one reader, a mapped file, no lock. Thread: any (one
+writer, one reader).
 
-Layout of the file: 4 cache lines of int64 words, then the slots. Head and tail sit on separate lines. The reader sets
-`limit`, how many records the writer may be ahead: that is the back-pressure.
+Layout of the file: 4 cache lines of int64 words, then the slots. Head and tail sit on separate
+lines. The reader sets `limit`, how many records the writer may be ahead: that is the back-pressure.
 """
 import mmap
 import os
@@ -12,8 +13,10 @@ import numpy as np
 
 from engine.rt import load_acquire, rt, store_release
 
-HEAD, BEAT, CLOSED = 0, 1, 2              # the writer's line: records written, heartbeat ns, 1 when it has left
-TAIL, LIMIT = 8, 9                        # the reader's line: records read, how far ahead the writer may be
+# the writer's line: records written, heartbeat ns, 1 when it has left
+HEAD, BEAT, CLOSED = 0, 1, 2
+# the reader's line: records read, how far ahead the writer may be
+TAIL, LIMIT = 8, 9
 SIZE, SLOTS, EPOCH = 16, 17, 18           # fixed at birth
 WORDS = 32
 
@@ -80,7 +83,8 @@ class Ring:
         return int(_readable(self.words))
 
     def front(self, ahead=0):
-        """The oldest unread row (a view, valid until `pop`), or the one `ahead` after it, or None."""
+        """The oldest unread row (a view, valid until `pop`), or the one `ahead` after it, or
+        None."""
         if _readable(self.words) <= ahead:
             return None
         return self.rows[(int(self.words[TAIL]) + ahead) % self.slots]

@@ -1,8 +1,10 @@
-"""The audio dialect: `@rt` functions are compiled once and never enter the interpreter. Thread: audio.
+"""The audio dialect: `@rt` functions are compiled once and never enter the interpreter. Thread:
+audio.
 
 Compiled kernels are cached on disk in one folder per state of the source, because numba's own cache
 does not notice when a function that a cached one calls has changed.
 """
+
 import hashlib
 import os
 import platform
@@ -17,26 +19,37 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 f32 = np.float32
-QUANTUM = 32                              # samples the rig computes at a time, anchored to the sample counter
-LANE = 16                                 # floats in one vector
+# samples the rig computes at a time, anchored to the sample counter
+QUANTUM = 32
+LANE = 16  # floats in one vector
 
 
 def cache_folder():
-    """The kernel cache of this source, this numba and this processor (HIDDENSTAGE_CACHE moves its root)."""
+    """The kernel cache of this source, this numba and this processor (HIDDENSTAGE_CACHE moves its
+    root)."""
     engine = Path(__file__).parent
-    sources = [p for p in sorted(engine.glob("*.py")) if "@rt" in p.read_text() or p.name in ("lanes.py", "voice.py")]
+    sources = [
+        p
+        for p in sorted(engine.glob("*.py"))
+        if "@rt" in p.read_text() or p.name in ("lanes.py", "voice.py")
+    ]
     sources += sorted((engine.parent / "synths").glob("*.py"))
-    digest = hashlib.sha256("".join((numba.__version__, llvmlite.__version__,
-                                     os.environ.get("NUMBA_CPU_NAME", ""))).encode())
+    digest = hashlib.sha256(
+        "".join(
+            (numba.__version__, llvmlite.__version__, os.environ.get("NUMBA_CPU_NAME", ""))
+        ).encode()
+    )
     for path in sources:
         digest.update(path.read_bytes())
     root = os.environ.get("HIDDENSTAGE_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "hiddenstage")
+        os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "hiddenstage"
+    )
     return Path(root) / f"kernels-{digest.hexdigest()[:16]}"
 
 
 numba.config.CACHE_DIR = str(cache_folder())
-SAFE = {"nsz", "arcp", "contract"}        # never nnan, ninf, reassoc: they delete NaN guards and repeatability
+# never nnan, ninf, reassoc: they delete NaN guards and repeatability
+SAFE = {"nsz", "arcp", "contract"}
 rt = njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
 inline = njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE, inline="always")
 
@@ -46,7 +59,9 @@ def _unary(name):
     def f(tc, x):
         def gen(cg, b, s, a):
             return b.call(b.module.declare_intrinsic(name, [ir.FloatType()]), a)
+
         return types.float32(types.float32), gen
+
     return f
 
 
@@ -66,7 +81,13 @@ def from_bits(tc, x):
 
 
 # sin(2 pi t) on [-1/4, 1/4]: minimax odd polynomial, error -169 dB (own fit)
-C1, C3, C5, C7, C9 = f32(6.28318516), f32(-41.34165503), f32(81.60100406), f32(-76.54978211), f32(39.53670473)
+C1, C3, C5, C7, C9 = (
+    f32(6.28318516),
+    f32(-41.34165503),
+    f32(81.60100406),
+    f32(-76.54978211),
+    f32(39.53670473),
+)
 
 
 @rt
@@ -85,8 +106,11 @@ def exp2(x):
     x = min(max(x, f32(-126.0)), f32(126.0))
     n = rint(x)
     r = (x - n) * f32(0.6931471805599453)
-    y = f32(1) + r * (f32(1) + r * (f32(0.5) + r * (f32(1 / 6) + r * (f32(1 / 24) + r * (
-        f32(1 / 120) + r * f32(1 / 720))))))
+    y = f32(1) + r * (
+        f32(1)
+        + r
+        * (f32(0.5) + r * (f32(1 / 6) + r * (f32(1 / 24) + r * (f32(1 / 120) + r * f32(1 / 720)))))
+    )
     return y * from_bits(np.int32((np.int32(n) + np.int32(127)) << np.int32(23)))
 
 
@@ -117,7 +141,8 @@ def lag_per_step(time_s, step_s):
 
 @rt
 def flush(x):
-    """x, or exactly 0 when it is denormally small or not a number (feedback state passes through here)."""
+    """x, or exactly 0 when it is denormally small or not a number (feedback state passes through
+    here)."""
     return x if abs(x) > f32(1e-15) and abs(x) < f32(1e15) else f32(0)
 
 
@@ -130,44 +155,54 @@ def wrap(x):
 @intrinsic
 def pointer(tc, address):
     """An int64 address as a pointer for `carray`."""
-    return types.voidptr(types.int64), lambda cg, b, s, a: b.inttoptr(a[0], cg.get_value_type(types.voidptr))
+    return types.voidptr(types.int64), lambda cg, b, s, a: b.inttoptr(
+        a[0], cg.get_value_type(types.voidptr)
+    )
 
 
 @intrinsic
 def address_of(tc, array):
     """The address of an array's first element, int64."""
+
     def gen(cg, b, s, a):
         return b.ptrtoint(cg.make_array(s.args[0])(cg, b, a[0]).data, ir.IntType(64))
+
     return types.int64(array), gen
 
 
 @intrinsic
 def call_clock(tc, function, clock, out):
     """Calls clock_gettime(clock, out) at address `function`."""
+
     def gen(cg, b, s, a):
         i64, i32 = ir.IntType(64), ir.IntType(32)
         fn = b.inttoptr(a[0], ir.FunctionType(i32, [i32, i64]).as_pointer())
         b.call(fn, [b.trunc(a[1], i32), a[2]])
         return cg.get_dummy_value()
+
     return types.void(types.int64, types.int64, types.int64), gen
 
 
 @intrinsic
 def load_acquire(tc, array, index):
     """An int64 read that nothing after it may overtake."""
+
     def gen(cg, b, s, a):
         data = cg.make_array(s.args[0])(cg, b, a[0]).data
         return b.load_atomic(b.gep(data, [a[1]]), "acquire", 8)
+
     return types.int64(array, types.intp), gen
 
 
 @intrinsic
 def store_release(tc, array, index, value):
     """An int64 write that nothing before it may fall behind."""
+
     def gen(cg, b, s, a):
         data = cg.make_array(s.args[0])(cg, b, a[0]).data
         b.store_atomic(a[2], b.gep(data, [a[1]]), "release", 8)
         return cg.get_dummy_value()
+
     return types.void(array, types.intp, types.int64), gen
 
 
@@ -177,7 +212,9 @@ _ARM = platform.machine().lower() in ("arm64", "aarch64")
 
 @intrinsic
 def denormals_off(tc):
-    """Sets flush-to-zero on the calling thread; returns the old control word for `denormals_restore`."""
+    """Sets flush-to-zero on the calling thread; returns the old control word for
+    `denormals_restore`."""
+
     def gen(cg, b, s, a):
         i32, i64 = ir.IntType(32), ir.IntType(64)
         if _X86:
@@ -190,27 +227,45 @@ def denormals_off(tc):
             b.call(cgutils.get_or_insert_function(b.module, kind, "llvm.x86.sse.ldmxcsr"), [byte])
             return b.zext(old, i64)
         if _ARM:
-            old = b.call(cgutils.get_or_insert_function(b.module, ir.FunctionType(i64, []), "llvm.aarch64.get.fpcr"), [])
-            b.call(cgutils.get_or_insert_function(b.module, ir.FunctionType(ir.VoidType(), [i64]),
-                                                  "llvm.aarch64.set.fpcr"), [b.or_(old, ir.Constant(i64, 1 << 24))])
+            old = b.call(
+                cgutils.get_or_insert_function(
+                    b.module, ir.FunctionType(i64, []), "llvm.aarch64.get.fpcr"
+                ),
+                [],
+            )
+            b.call(
+                cgutils.get_or_insert_function(
+                    b.module, ir.FunctionType(ir.VoidType(), [i64]), "llvm.aarch64.set.fpcr"
+                ),
+                [b.or_(old, ir.Constant(i64, 1 << 24))],
+            )
             return old
         return ir.Constant(i64, 0)
+
     return types.int64(), gen
 
 
 @intrinsic
 def denormals_restore(tc, old):
     """Puts the control word back, so that a shared thread (offline, a test) keeps its own."""
+
     def gen(cg, b, s, a):
         i32, i64 = ir.IntType(32), ir.IntType(64)
         if _X86:
             slot = cgutils.alloca_once(b, i32)
             b.store(b.trunc(a[0], i32), slot)
             kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer()])
-            b.call(cgutils.get_or_insert_function(b.module, kind, "llvm.x86.sse.ldmxcsr"),
-                   [b.bitcast(slot, ir.IntType(8).as_pointer())])
+            b.call(
+                cgutils.get_or_insert_function(b.module, kind, "llvm.x86.sse.ldmxcsr"),
+                [b.bitcast(slot, ir.IntType(8).as_pointer())],
+            )
         elif _ARM:
-            b.call(cgutils.get_or_insert_function(b.module, ir.FunctionType(ir.VoidType(), [i64]),
-                                                  "llvm.aarch64.set.fpcr"), [a[0]])
+            b.call(
+                cgutils.get_or_insert_function(
+                    b.module, ir.FunctionType(ir.VoidType(), [i64]), "llvm.aarch64.set.fpcr"
+                ),
+                [a[0]],
+            )
         return cg.get_dummy_value()
+
     return types.void(types.int64), gen

@@ -1,8 +1,11 @@
-"""Lays out the rig's memory: a table a set, a registry of its parameters, the rings. Thread: control.
+"""Lays out the rig's memory: a table a set, a registry of its parameters, the rings. Thread:
+control.
 
-A table is built aside from numpy arrays that it keeps alive; the rig sees only addresses. Every parameter of a set has
-one row in the registry (path, Param), and its index is its place in the value arrays.
+A table is built aside from numpy arrays that it keeps alive; the rig sees only addresses. Every
+parameter of a set has one row in the registry (path, Param), and its index is its place in the
+value arrays.
 """
+
 import zlib
 from dataclasses import dataclass, field
 
@@ -30,7 +33,8 @@ EVENT_SLOTS = 4096
 
 
 class Part:
-    """A voice with its strip, as a set writes it: Part(TB303, voices=1, level_db=-8, cutoff_hz=400).
+    """A voice with its strip, as a set writes it: Part(TB303, voices=1, level_db=-8,
+    cutoff_hz=400).
 
     choke   name of a group of parts of which a strike in one silences the others
     """
@@ -59,6 +63,7 @@ def as_fx(item):
 @dataclass
 class Registry:
     """Every parameter of one deck, in the order of the value arrays."""
+
     deck: str = "a"
     paths: list = field(default_factory=list)
     params: list = field(default_factory=list)
@@ -95,14 +100,23 @@ def _zeros(count, dtype=np.float32):
     size = np.dtype(dtype).itemsize
     raw = np.zeros(count * size + 64, np.uint8)
     start = -raw.ctypes.data % 64
-    return raw[start:start + count * size].view(dtype)
+    return raw[start : start + count * size].view(dtype)
 
 
 class Table:
     """A set's parts, sends, masters and duck as rig memory."""
 
-    def __init__(self, parts, sends=None, master=(), duck=None, key_part="", out_level_db=0.0,
-                 noise_seed=1, deck="a"):
+    def __init__(
+        self,
+        parts,
+        sends=None,
+        master=(),
+        duck=None,
+        key_part="",
+        out_level_db=0.0,
+        noise_seed=1,
+        deck="a",
+    ):
         self.registry, self.parts, self._keep = Registry(deck), dict(parts), []
         self.sends = {name: as_fx(fx) for name, fx in (sends or {}).items()}
         self.words = self._array(R.TABLE_WORDS, np.int64)
@@ -112,8 +126,10 @@ class Table:
         if len(self.sends) > R.PART_FLOATS - R.LAST_SENDS:
             raise SetError(f"a set has at most {R.PART_FLOATS - R.LAST_SENDS} sends")
         rows = self._array(len(self.parts) * R.PART_WORDS, np.int64).reshape(-1, R.PART_WORDS)
-        groups = {name: i + 1 for i, name in enumerate(
-            sorted({p.choke for p in self.parts.values() if p.choke}))}
+        groups = {
+            name: i + 1
+            for i, name in enumerate(sorted({p.choke for p in self.parts.values() if p.choke}))
+        }
         self.meters = []
         for number, (name, part) in enumerate(self.parts.items()):
             self._part(rows[number], name, part, groups.get(part.choke, 0), noise_seed)
@@ -123,7 +139,7 @@ class Table:
             own = (*fx.effect.params, SEND_LEVEL)
             self._effect(row, name, fx, own)
             row[R.E_LEVEL] = self.registry.index[f"{name}.level_db"]
-        for row, fx in zip(effects[len(self.sends):], masters, strict=True):
+        for row, fx in zip(effects[len(self.sends) :], masters, strict=True):
             self._effect(row, fx.effect.name, fx, fx.effect.params)
         if duck is not None:
             self._duck(as_fx(duck))
@@ -146,8 +162,10 @@ class Table:
         for field_name, size in fields.sizes.items():
             if field_name == "seed":
                 base = zlib.crc32(f"{noise_seed}/{name}".encode())
-                seeds = (base + np.arange(count * size, dtype=np.uint32) * np.uint32(7919)) % (1 << 24)
-                state[offset * count:(offset + size) * count] = seeds
+                seeds = (base + np.arange(count * size, dtype=np.uint32) * np.uint32(7919)) % (
+                    1 << 24
+                )
+                state[offset * count : (offset + size) * count] = seeds
             offset += size
 
     def _part(self, row, name, part, group, noise_seed):
@@ -168,9 +186,20 @@ class Table:
         carry, last = self._array(count * QUANTUM), self._array(R.PART_FLOATS)
         self.meters.append(last)
         unit = unit_of(voice)
-        row[:] = (unit.address, lanes, count, part.voices, state.ctypes.data, first,
-                  first + len(voice.params), group, slots.ctypes.data, pitch.ctypes.data,
-                  carry.ctypes.data, last.ctypes.data)
+        row[:] = (
+            unit.address,
+            lanes,
+            count,
+            part.voices,
+            state.ctypes.data,
+            first,
+            first + len(voice.params),
+            group,
+            slots.ctypes.data,
+            pitch.ctypes.data,
+            carry.ctypes.data,
+            last.ctypes.data,
+        )
 
     def _effect(self, row, name, fx, params):
         first = self.registry.add(name, params, fx.values, f"effect {name!r}")
@@ -197,8 +226,10 @@ class Table:
 
     def levels_db(self):
         """Peak of each part after its strip, dB."""
-        return {name: 20 * float(np.log10(max(last[R.METER], 1e-6)))
-                for name, last in zip(self.parts, self.meters, strict=True)}
+        return {
+            name: 20 * float(np.log10(max(last[R.METER], 1e-6)))
+            for name, last in zip(self.parts, self.meters, strict=True)
+        }
 
 
 class Rig:
@@ -218,13 +249,20 @@ class Rig:
         out, fifo = self._array(channels * QUANTUM), self._array(channels * QUANTUM)
         scratch = self._array(R.SCRATCH_FLOATS)
         h[R.CHANNELS] = channels
-        h[R.EVENT_WORDS], h[R.EVENT_ROWS] = (self.events.words.ctypes.data,
-                                             self.events.rows.ctypes.data)
-        h[R.DONE_WORDS], h[R.DONE_ROWS] = (self.applied.words.ctypes.data,
-                                           self.applied.rows.ctypes.data)
+        h[R.EVENT_WORDS], h[R.EVENT_ROWS] = (
+            self.events.words.ctypes.data,
+            self.events.rows.ctypes.data,
+        )
+        h[R.DONE_WORDS], h[R.DONE_ROWS] = (
+            self.applied.words.ctypes.data,
+            self.applied.rows.ctypes.data,
+        )
         h[R.EVENT_SLOTS] = h[R.DONE_SLOTS] = EVENT_SLOTS
-        h[R.PENDING_ROWS], h[R.OUT], h[R.FIFO] = (pending.ctypes.data, out.ctypes.data,
-                                                  fifo.ctypes.data)
+        h[R.PENDING_ROWS], h[R.OUT], h[R.FIFO] = (
+            pending.ctypes.data,
+            out.ctypes.data,
+            fifo.ctypes.data,
+        )
         h[R.SCRATCH], h[R.FLOATS] = scratch.ctypes.data, self.floats.ctypes.data
         if limiter is not None:
             self._limiter(as_fx(limiter))
@@ -242,10 +280,14 @@ class Rig:
         for name in fx.values:
             if name not in [p.name for p in effect.params]:
                 raise SetError(f"limiter has no {name!r}")
-        values[:len(effect.params)] = [p.check(fx.values.get(p.name, p.default), "limiter")
-                                       for p in effect.params]
+        values[: len(effect.params)] = [
+            p.check(fx.values.get(p.name, p.default), "limiter") for p in effect.params
+        ]
         h[[R.FINAL_UNIT, R.FINAL_STATE, R.FINAL_PARAMS]] = (
-            unit_of(effect).address, state.ctypes.data, values.ctypes.data)
+            unit_of(effect).address,
+            state.ctypes.data,
+            values.ctypes.data,
+        )
 
     @property
     def sample(self):
@@ -274,8 +316,9 @@ class Rig:
         index, param = self.tables[deck].registry.find(path, "a target")
         rise_s = param.glide_s if rise_s is None else max(rise_s, param.glide_s)
         fall_s = rise_s if fall_s is None else max(fall_s, param.glide_s)
-        return self.push(sample, TARGET, deck, index, level=param.clip(value), rise_s=rise_s,
-                         fall_s=fall_s)
+        return self.push(
+            sample, TARGET, deck, index, level=param.clip(value), rise_s=rise_s, fall_s=fall_s
+        )
 
     def fade(self, sample, deck, gain, time_s):
         return self.push(sample, FADE, deck, level=gain, rise_s=time_s)
@@ -289,8 +332,14 @@ class Rig:
         return np.array(rows, EVENT) if rows else np.zeros(0, EVENT)
 
     def counters(self):
-        names = {"late_events": R.LATE, "unreported_events": R.LOST, "steals": R.STEALS,
-                 "strikes": R.STRIKES, "not_finite": R.NOT_FINITE, "pending": R.PENDING}
+        names = {
+            "late_events": R.LATE,
+            "unreported_events": R.LOST,
+            "steals": R.STEALS,
+            "strikes": R.STRIKES,
+            "not_finite": R.NOT_FINITE,
+            "pending": R.PENDING,
+        }
         return {name: int(self.header[word]) for name, word in names.items()}
 
     def master_db(self):

@@ -1,8 +1,11 @@
-"""Binds a voice's or effect's kernels to one C signature, compiles it once, and gives its address. Thread: control.
+"""Binds a voice's or effect's kernels to one C signature, compiles it once, and gives its address.
+Thread: control.
 
-The rig calls `unit(op, index, count, state, params, pitch, out, a, b)`; addresses are int64. The binding is
-written as a small module into the kernel cache, because only code in a real file can be cached.
+The rig calls `unit(op, index, count, state, params, pitch, out, a, b)`; addresses are int64. The
+binding is written as a small module into the kernel cache, because only code in a real file can be
+cached.
 """
+
 import hashlib
 import importlib
 import sys
@@ -33,7 +36,7 @@ def run(op, index, count, state, params, pitch, out, a, b):
     s = State({arrays})
     p = Params({values})
 '''
-VOICE = '''    if op == 2:
+VOICE = """    if op == 2:
         hz = carray(pointer(pitch), (count,), f32)
         block = carray(pointer(out), ({out_floats},), f32)
         render(s, index, p, {pitch}, block, a)
@@ -43,25 +46,26 @@ VOICE = '''    if op == 2:
         release(s, index, p)
     else:
 {clear}
-'''
-EFFECT = '''    if op == 2:
+"""
+EFFECT = """    if op == 2:
         left = carray(pointer(out), ({quantum},), f32)
         right = carray(pointer(pitch), ({quantum},), f32)
         key = carray(pointer(index), ({quantum},), f32)
         render(s, p, left, right, key, a)
     elif op == 3:
 {clear}
-'''
-TAIL = '''
+"""
+TAIL = """
 @cfunc(SIGNATURE, cache=True)
 def unit(op, index, count, state, params, pitch, out, a, b):
     run(op, index, count, state, params, pitch, out, a, b)
-'''
+"""
 
 
 @dataclass(frozen=True)
 class Unit:
     """A compiled voice or effect: its C address, and the object that keeps it alive."""
+
     address: int
     compiled: object
 
@@ -89,22 +93,34 @@ def _source(sound):
         offset += size
     names = [p.name for p in sound.params]
     head = HEAD.format(
-        name=sound.name, module=module, fields=" ".join(sound.state.sizes), params=" ".join(names),
-        kernels=", ".join(f"{k.__name__} as {role}" for k, role in
-                          zip(_kernels(sound), ("render", "strike", "release"), strict=False)),
-        param_count=max(1, len(names)), arrays=", ".join(arrays) + ",",
-        values=", ".join(f"values[{i}]" for i in range(len(names))))
+        name=sound.name,
+        module=module,
+        fields=" ".join(sound.state.sizes),
+        params=" ".join(names),
+        kernels=", ".join(
+            f"{k.__name__} as {role}"
+            for k, role in zip(_kernels(sound), ("render", "strike", "release"), strict=False)
+        ),
+        param_count=max(1, len(names)),
+        arrays=", ".join(arrays) + ",",
+        values=", ".join(f"values[{i}]" for i in range(len(names))),
+    )
     if isinstance(sound, Voice):
         time = sound.shape == "time"
-        body = VOICE.format(out_floats=QUANTUM if time else QUANTUM * 16,
-                            pitch="hz[index]" if time else "hz", clear=_clear_lines(sound))
+        body = VOICE.format(
+            out_floats=QUANTUM if time else QUANTUM * 16,
+            pitch="hz[index]" if time else "hz",
+            clear=_clear_lines(sound),
+        )
     else:
         body = EFFECT.format(quantum=QUANTUM, clear=_clear_lines(sound))
     return head + body + TAIL
 
 
 def _kernels(sound):
-    return (sound.render, sound.strike, sound.release) if isinstance(sound, Voice) else (sound.render,)
+    return (
+        (sound.render, sound.strike, sound.release) if isinstance(sound, Voice) else (sound.render,)
+    )
 
 
 def unit_of(sound):
@@ -132,7 +148,8 @@ def unit_of(sound):
             module = importlib.import_module(name)
         except Exception as fault:
             reason = str(fault).strip().splitlines()
-            raise EngineError(f"{sound.name}: a kernel does not compile: {reason[0] if reason else fault!r}"
-                              ) from fault
+            raise EngineError(
+                f"{sound.name}: a kernel does not compile: {reason[0] if reason else fault!r}"
+            ) from fault
         _units[name] = Unit(int(module.unit.address), module.unit)
     return _units[name]

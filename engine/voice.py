@@ -1,9 +1,10 @@
 """What a voice or an effect is: a table, a state, its kernels, tied by one line. Thread: control.
 
-`Fields` lays the state out: one contiguous float32 run per field, voices side by side. `unit_of` writes a small module that
-binds the kernels to one C signature, compiles it once, and gives its address: so a set is data and the rig calls
-voices by address.
+`Fields` lays the state out: one contiguous float32 run per field, voices side by side. `unit_of`
+writes a small module that binds the kernels to one C signature, compiles it once, and gives its
+address: so a set is data and the rig calls voices by address.
 """
+
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from engine.param import Param
 @dataclass(frozen=True)
 class Fields:
     """Names and floats per voice (or per effect) of a state, in order. Zero at birth."""
+
     sizes: dict
 
     @property
@@ -24,8 +26,9 @@ class Fields:
 def fields(*names, **sized):
     """fields("env", "phase", line=4096): single floats first, then runs of the given length.
 
-    In a kernel `s.env[v]` is voice v's; `s.line[v * 4096 + i]` is its run (flat: a row view costs an atomic count).
-    A field called `seed` is filled at birth with an integer below 2^24, other for each part and voice.
+    In a kernel `s.env[v]` is voice v's; `s.line[v * 4096 + i]` is its run (flat: a row view costs
+    an atomic count). A field called `seed` is filled at birth with an integer below 2^24, other
+    for each part and voice.
     """
     return Fields({**dict.fromkeys(names, 1), **sized})
 
@@ -35,7 +38,9 @@ def _check(kind, name, params):
         raise ParamError(f"{kind} name {name!r}: use letters, digits and _")
     names = [p.name for p in params]
     if len(set(names)) != len(names) or not all(isinstance(p, Param) for p in params):
-        raise ParamError(f"{kind} {name!r}: parameters must be Param rows with different names, got {names}")
+        raise ParamError(
+            f"{kind} {name!r}: parameters must be Param rows with different names, got {names}"
+        )
 
 
 @dataclass(frozen=True)
@@ -44,9 +49,10 @@ class Voice:
 
     strike(s, v, p, pitch_hz, level), release(s, v, p)
     shape "time"   render(s, v, p, pitch_hz, out, dt) adds 32 samples of voice v to out (32,)
-    shape "lanes"  render(s, g, p, pitch_hz, out, dt) adds 32 frames of voices 16 g .. 16 g + 15 to out (32 * 16,),
-                   frame by frame; pitch_hz is the (voices,) array
+    shape "lanes"  render(s, g, p, pitch_hz, out, dt) adds 32 frames of voices 16 g .. 16 g + 15 to
+    out (32 * 16,), frame by frame; pitch_hz is the (voices,) array
     """
+
     name: str
     params: tuple
     state: Fields
@@ -58,15 +64,19 @@ class Voice:
     def __post_init__(self):
         _check("voice", self.name, self.params)
         if self.shape not in ("time", "lanes"):
-            raise ParamError(f"voice {self.name!r}: shape must be 'time' or 'lanes', got {self.shape!r}")
+            raise ParamError(
+                f"voice {self.name!r}: shape must be 'time' or 'lanes', got {self.shape!r}"
+            )
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A change of a stereo signal: render(s, p, left, right, key, dt) works in place on (32,) arrays.
+    """A change of a stereo signal: render(s, p, left, right, key, dt) works in place on (32,)
+    arrays.
 
     key  (32,) the side chain: the level of each strike of the set's key part at its sample, else 0
     """
+
     name: str
     params: tuple
     state: Fields

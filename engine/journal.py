@@ -1,0 +1,168 @@
+"""The take: a performance as data, written as it happens, rendered again without the model.
+Thread: control.
+
+A take is a magic line and chunks: kind (4 letters), length, CRC-32, payload. A take that was cut
+short is whole up to its last good chunk. Rows of EVNT are what the rig applied, each with the
+sample at which it did: fed to a new rig they give the same audio.
+"""
+import json
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import TakeError
+from engine.records import EVENT
+
+MAGIC = b"hiddenstage take 1\n"
+HEADER = struct.Struct("<4sII")
+LONGEST_CHUNK = 64 << 20
+LISTED = 512                              # events kept back before a chunk is written
+
+
+def to_bf16(values):
+    """float32 rounded to the nearest bfloat16, as its upper 16 bits (uint16)."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+
+
+def from_bf16(upper):
+    """The float32 values of uint16 bfloat16 patterns."""
+    return (np.asarray(upper, np.uint16).astype(np.uint32) << 16).view(np.float32)
+
+
+class Recorder:
+    """Writes a take. A write that fails closes it and keeps the reason in `.fault`; the music goes
+    on."""
+
+    def __init__(self, path, head):
+        self.path, self.fault, self._events = Path(path), "", []
+        try:
+            self._file = open(self.path, "wb")
+            self._file.write(MAGIC)
+        except OSError as fault:
+            raise TakeError(f"cannot write the take {path}: {fault.strerror or fault}") from fault
+        self.chunk(b"HEAD", head)
+        if self.fault:
+            raise TakeError(self.fault)
+
+    def chunk(self, kind, payload):
+        """One chunk: bytes, or something JSON can hold."""
+        if self._file is None:
+            return
+        data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        try:
+            self._file.write(HEADER.pack(kind, len(data), zlib.crc32(kind + data)) + data)
+        except OSError as fault:
+            self.fault = f"recording {self.path} stopped: {fault.strerror or fault}"
+            self._shut()
+
+    def events(self, rows):
+        """Applied EVENT rows, gathered into chunks."""
+        if len(rows):
+            self._events.append(rows.tobytes())
+        if sum(map(len, self._events)) > LISTED * EVENT.itemsize:
+            self.flush()
+
+    def table(self, sample, deck, source, name, noise_seed):
+        """A set that took over a deck."""
+        self.flush()
+        self.chunk(b"TABL", {"sample": sample, "deck": deck, "source": source, "name": name,
+                             "noise_seed": noise_seed})
+
+    def state(self, row):
+        """A STATE row in bf16; returns the row rounded to what was written."""
+        parts = [np.int64(row["seq"]).tobytes()]
+        for name in ("resid", "attn", "mlp", "act"):
+            upper = to_bf16(row[name])
+            row[name] = from_bf16(upper).reshape(row[name].shape)
+            parts.append(upper.tobytes())
+        self.chunk(b"STAT", b"".join(parts))
+        return row
+
+    def flush(self):
+        if self._events:
+            self.chunk(b"EVNT", b"".join(self._events))
+            self._events.clear()
+        if self._file:
+            try:
+                self._file.flush()
+            except OSError as fault:
+                self.fault = f"recording {self.path} stopped: {fault.strerror or fault}"
+                self._shut()
+
+    def _shut(self):
+        file, self._file = self._file, None
+        try:
+            file.close()
+        except OSError:
+            self.fault = self.fault or f"recording {self.path}: the last part was not written"
+
+    def close(self, samples):
+        """The end: how many samples were played."""
+        self.flush()
+        self.chunk(b"DONE", {"samples": int(samples)})
+        if self._file:
+            self._shut()
+
+
+def _chunks(file, size):
+    """(kind, payload) of each whole chunk; ends quietly at the first broken one."""
+    while len(head := file.read(HEADER.size)) == HEADER.size:
+        kind, length, crc = HEADER.unpack(head)
+        if length > min(LONGEST_CHUNK, size):
+            return
+        data = file.read(length)
+        if len(data) < length or zlib.crc32(kind + data) != crc:
+            return
+        yield kind, data
+
+
+class Take:
+    """A take read back.
+
+    head      what was played: set, model, seeds, rate
+    events    (n,) EVENT rows in the order the rig applied them
+    samples   how long it is; whole  False when it was cut short
+    """
+
+    def __init__(self, path):
+        self.path, self.head, self.tables, self.frames, self.steps = Path(path), None, [], [], []
+        self.controls, self.whole, self.samples, rows = [], False, 0, []
+        keep = {b"STEP": self.steps, b"FRAM": self.frames, b"TABL": self.tables,
+                b"CTRL": self.controls}
+        try:
+            with open(path, "rb") as file:
+                if file.read(len(MAGIC)) != MAGIC:
+                    raise TakeError(f"{path} is no take of hiddenstage")
+                for kind, data in _chunks(file, self.path.stat().st_size):
+                    if kind == b"HEAD":
+                        self.head = json.loads(data)
+                    elif kind == b"EVNT":
+                        rows.append(np.frombuffer(data[:len(data) // EVENT.itemsize
+                                                       * EVENT.itemsize], EVENT))
+                    elif kind == b"DONE":
+                        self.samples, self.whole = json.loads(data)["samples"], True
+                    elif kind in keep:
+                        keep[kind].append(json.loads(data))
+        except OSError as fault:
+            raise TakeError(f"cannot read the take {path}: {fault.strerror or fault}") from fault
+        except (ValueError, KeyError) as fault:
+            raise TakeError(f"{path}: the take is damaged: {fault}") from fault
+        if self.head is None or not self.tables:
+            raise TakeError(f"{path}: the take was cut before its beginning was written")
+        self.events = np.concatenate(rows) if rows else np.zeros(0, EVENT)
+        if not self.whole and len(self.events):
+            self.samples = int(self.events["sample"].max())
+
+    def features(self):
+        """Named arrays, one value a record: "seq", "step", "text" and every feature (NaN where
+        absent)."""
+        names = sorted({name for frame in self.frames for name in frame["raw"]})
+        out = {"seq": np.array([f["seq"] for f in self.frames], np.int64),
+               "step": np.array([f["step"] for f in self.frames], np.int64),
+               "text": np.array([f["text"] for f in self.frames])}
+        for name in names:
+            out[name] = np.array([f["raw"].get(name, np.nan) for f in self.frames], np.float64)
+        return out

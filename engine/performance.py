@@ -1,0 +1,137 @@
+"""One performance: a set, a model, a rig and a conductor, put together and checked. Thread:
+control."""
+import dataclasses
+import math
+import os
+import time
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+from engine import sets
+from engine.clock import Clock
+from engine.conductor import Conductor
+from engine.errors import EngineError, SetError
+from engine.journal import Recorder
+from engine.model.supervisor import Supervised
+from engine.source import Source
+from engine.table import Rig
+
+LEAD_RECORDS = 4                          # live: how far the model may be ahead of the music
+
+
+@dataclass
+class Options:
+    """What the command line or a program asks for; None means: as the set says."""
+    set: str = "house"
+    model: str | None = None
+    prompt: str | None = None
+    bpm: float | None = None
+    temperature: float | None = None
+    tokens_per_bar: int | None = None
+    seed: int | None = None
+    noise_seed: int | None = None
+    rate_hz: int = 48000
+    block: int | None = None
+    audio: str | None = None
+    record: str | None = None
+    bars: int | None = None
+    out: str | None = None
+    stems: str | None = None
+    record_states: bool = False
+    throttle: float | None = None
+
+
+def _range(name, value, low, high):
+    if not isinstance(value, int | float) or not math.isfinite(value) or not low <= value <= high:
+        raise SetError(f"{name} must be {low:g}..{high:g}, got {value!r}")
+
+
+def choose(options):
+    """The set with the options written over it, all checked."""
+    _range("rate", options.rate_hz, 8000, 192000)
+    for name, value, low, high in (
+            ("bars", options.bars, 1, 100000), ("block", options.block, 1, 65536),
+            ("throttle", options.throttle, 0.01, 10000), ("seed", options.seed, 0, 2 ** 62),
+            ("noise seed", options.noise_seed, 0, 2 ** 62)):
+        if value is not None:
+            _range(name, value, low, high)
+    made = sets.load(options.set)
+    over = {name: getattr(options, name) for name in (
+        "model", "prompt", "bpm", "temperature", "tokens_per_bar", "seed", "noise_seed")
+        if getattr(options, name) is not None}
+    return dataclasses.replace(made, **over)
+
+
+def meter_class():
+    """The class that measures records, from the entry point `hiddenstage.features`."""
+    for point in entry_points(group="hiddenstage.features"):
+        if point.name == "meter":
+            return point.load()
+    raise EngineError("no features are installed: run ./stage again")
+
+
+def worker_settings(made, limit):
+    """What the model process is told."""
+    cores = os.cpu_count() or 1
+    return {"model": made.model, "prompt": made.prompt, "temperature": made.temperature,
+            "top_p": made.top_p, "repetition_guard": True, "model_seed": made.seed,
+            "threads": max(1, cores - 2), "limit": limit, "first_seq": 0, "generation": 0,
+            "history": []}
+
+
+class Performance:
+    """What is the same live and offline; close() ends the model process."""
+
+    def __init__(self, options, live, stems=False, progress=None):
+        self.options, self.progress = options, progress or (lambda share, text: None)
+        self.made = choose(options)
+        self.live = live
+        limit = LEAD_RECORDS if live else 1 << 20
+        self.supervised = Supervised(worker_settings(self.made, limit), standby=live)
+        self.supervised.start()
+        try:
+            self._build(stems)
+        except BaseException:
+            self.supervised.stop()
+            raise
+
+    def _build(self, stems):
+        made, options = self.made, self.options
+        self.progress(0.0, "preparing the sounds (compiled once, then kept)")
+        self.table = made.table()
+        channels = 4 + 2 * (len(self.table.parts) + len(self.table.sends)) if stems else 4
+        self.rig = Rig(options.rate_hz, channels, made.limiter)
+        self.rig.load(self.table)
+        self.clock = Clock(options.rate_hz, made.bpm)
+        self.source = Source(self.supervised)
+        self.source.wait_ready(lambda s: self.progress(0.0, f"loading the model ({s:.0f} s)"))
+        self.meter = meter_class()(self.supervised.descriptor)
+        self.source.calibrate(self.meter)
+        self.recorder = Recorder(options.record, self.head()) if options.record else None
+        if self.recorder:
+            self.recorder.states = options.record_states
+            self.recorder.table(0, 0, made.source, made.name, made.noise_seed)
+        self.conductor = Conductor(
+            made, self.rig, self.source, self.meter, self.clock, self.recorder, self.live,
+            options.bars, made.tokens_per_bar, options.throttle, self.wait)
+        for path in self.table.registry.paths:
+            if path.endswith(".bpm"):
+                self.rig.target(0, path, made.bpm)
+
+    def wait(self):
+        """Offline: the conductor waits for a record; a worker that fails for good ends the
+        render."""
+        if self.source.poll() == "failed":
+            raise EngineError(self.supervised.error)
+        time.sleep(0.0002)
+
+    def head(self):
+        """What a take begins with."""
+        made = self.made
+        return {"set": made.name, "model": made.model, "prompt": made.prompt, "bpm": made.bpm,
+                "seed": made.seed, "noise_seed": made.noise_seed, "rate_hz": self.options.rate_hz,
+                "tokens_per_bar": made.tokens_per_bar, "temperature": made.temperature,
+                "descriptor": self.supervised.descriptor.data(), "live": self.live}
+
+    def close(self):
+        self.supervised.stop()

@@ -1,0 +1,183 @@
+"""Offline: a set rendered against virtual time, and a take rendered again without the model.
+Thread: control."""
+import ctypes
+import dataclasses
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from engine import sets
+from engine.clock import STEPS_PER_BAR
+from engine.errors import EngineError, TakeError
+from engine.journal import Take
+from engine.performance import Options, Performance
+from engine.records import NOTE
+from engine.table import Rig
+
+TAIL_S = 2.0                              # after the last bar, for reverb and delay
+REPLAY_AHEAD_S = 1.0
+
+
+def caller(rig):
+    """process(out array, frames) of a rig, from Python."""
+    function = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(rig.process)
+    return lambda out, frames: function(rig.pointer, out.ctypes.data, frames)
+
+
+class Files:
+    """WAV files written aside and put in place when whole; an interrupted render leaves none.
+
+    columns  file path -> first channel
+    """
+
+    def __init__(self, columns, rate_hz):
+        import soundfile
+        self.columns, self.open, self._fault = columns, {}, soundfile.LibsndfileError
+        self.hash = hashlib.sha256()
+        for path in columns:
+            try:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                self.open[path] = soundfile.SoundFile(f"{path}.part", "w", rate_hz, 2, "PCM_24",
+                                                      format="WAV")
+            except (OSError, soundfile.LibsndfileError) as fault:
+                self.drop()
+                raise EngineError(f"cannot write {path}: {_reason(fault)}") from fault
+
+    def write(self, block):
+        for path, file in self.open.items():
+            first = self.columns[path]
+            try:
+                file.write(block[:, first:first + 2])
+            except (OSError, self._fault) as fault:
+                self.drop()
+                raise EngineError(f"cannot write {path}: {_reason(fault)}; is the disk full?"
+                                  ) from fault
+        self.hash.update(np.ascontiguousarray(block[:, :2]).tobytes())
+
+    def finish(self):
+        for path, file in self.open.items():
+            file.close()
+            os.replace(f"{path}.part", path)
+
+    def drop(self):
+        for path, file in self.open.items():
+            try:
+                file.close()
+            finally:
+                Path(f"{path}.part").unlink(missing_ok=True)
+        self.open = {}
+
+
+def _reason(fault):
+    return str(getattr(fault, "strerror", None) or fault)
+
+
+def _columns(options, table, default):
+    out = options.out or default
+    columns = {str(out): 0}
+    if options.stems:
+        names = [*table.parts, *table.sends]
+        columns |= {str(Path(options.stems) / f"{name}.wav"): 4 + 2 * i
+                    for i, name in enumerate(names)}
+    return columns
+
+
+def _run(rig, files, total, block, rate_hz, before, progress):
+    """Computes `total` frames in blocks; before(position, frames) sends the events."""
+    play, buffer = caller(rig), np.zeros((block, rig.channels), np.float32)
+    position, peak, began, shown = 0, 0.0, time.monotonic(), 0.0
+    while position < total:
+        frames = min(block, total - position)
+        before(position, frames)
+        play(buffer, frames)
+        files.write(buffer[:frames])
+        peak = max(peak, float(np.abs(buffer[:frames, :2]).max()))
+        position += frames
+        if (now := time.monotonic()) - shown > 0.1:
+            shown = now
+            progress(position / total, f"{position / rate_hz:.0f} of {total / rate_hz:.0f} s")
+    seconds = time.monotonic() - began
+    return {"samples": total, "seconds": total / rate_hz, "peak": peak, "took_s": seconds,
+            "times_real_time": total / rate_hz / max(seconds, 1e-9),
+            "sha256": files.hash.hexdigest(), "files": list(files.columns)}
+
+
+def render(options, progress=None):
+    """The set, offline, as fast as the model goes; returns a report (see the keys in `_run`)."""
+    options = dataclasses.replace(options, bars=options.bars or 64)
+    stage = Performance(options, live=False, stems=bool(options.stems), progress=progress)
+    files, events, counts = None, hashlib.sha256(), [0]
+    try:
+        conductor, rig = stage.conductor, stage.rig
+        total = stage.clock.sample_of(options.bars * STEPS_PER_BAR) + round(
+            TAIL_S * options.rate_hz)
+        files = Files(_columns(options, stage.table, f"{stage.made.name}.wav"), options.rate_hz)
+
+        def before(position, frames):
+            conductor.advance(position + frames)
+            done = rig.collect()
+            notes = done[done["kind"] == NOTE]
+            counts[0] += len(notes)
+            events.update(notes.tobytes())
+            if stage.recorder:
+                stage.recorder.events(done)
+        report = _run(rig, files, total, options.block or 1024, options.rate_hz, before,
+                      stage.progress)
+        before(total, 0)
+        if stage.recorder:
+            stage.recorder.close(total)
+            if stage.recorder.fault:
+                raise TakeError(stage.recorder.fault)
+        files.finish()
+        return report | {
+            "set": stage.made.name, "bars": options.bars, "bpm": stage.made.bpm,
+            "notes": counts[0], "events_sha256": events.hexdigest(), **rig.counters(),
+            "late_records": conductor.late_records, "text": "".join(conductor.text),
+            "model": stage.made.model, "seed": stage.made.seed}
+    except BaseException:
+        if files:
+            files.drop()
+        raise
+    finally:
+        stage.close()
+
+
+def replay(path, out, options=None, progress=None):
+    """A take, rendered again without the model."""
+    take, options = Take(path), options or Options()
+    head, tables = take.head, {}
+    options = dataclasses.replace(options, out=out, rate_hz=head["rate_hz"])
+    made = [sets.read(t["source"], t["name"]) for t in take.tables]
+    first = made[0].table(take.tables[0]["noise_seed"])
+    count = len(first.parts) + len(first.sends)
+    rig = Rig(head["rate_hz"], 4 + 2 * count if options.stems else 4, made[0].limiter)
+    rig.load(first)
+    for entry, one in zip(take.tables[1:], made[1:], strict=True):
+        tables[entry["sample"]] = (entry["deck"], one.table(entry["noise_seed"]))
+    files = Files(_columns(options, first, out), head["rate_hz"])
+    events, at = take.events, [0]
+
+    def before(position, frames):
+        for sample in [s for s in tables if s <= position + frames]:
+            deck, table = tables.pop(sample)
+            rig.load(table, deck, gain=0.0)
+        end = position + frames + REPLAY_AHEAD_S * head["rate_hz"]
+        while at[0] < len(events) and events[at[0]]["sample"] < end:
+            row = events[at[0]]
+            if not rig.push(int(row["sample"]), int(row["kind"]), int(row["deck"]),
+                            int(row["part"]), **{n: row[n] for n in (
+                                "length", "flags", "pitch_hz", "level", "rise_s", "fall_s")}):
+                break
+            at[0] += 1
+        rig.collect()
+    try:
+        report = _run(rig, files, take.samples, options.block or 1024, head["rate_hz"], before,
+                      progress or (lambda share, text: None))
+        files.finish()
+        return report | {"set": head["set"], "whole": take.whole, "events": len(events)}
+    except BaseException:
+        files.drop()
+        raise

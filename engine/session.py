@@ -1,0 +1,256 @@
+"""Live: the conductor's thread beside the audio thread, what a performer sees and presses. Thread:
+control."""
+import gc
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+from engine import sets
+from engine.clock import STEPS_PER_BAR, Clock
+from engine.errors import EngineError, SetError
+from engine.mapping import Links
+from engine.performance import Options as Options
+from engine.performance import Performance
+from engine.render import caller
+from engine.render import render as render
+from engine.render import replay as replay
+from engine.stream import open_stream
+
+LEAD_S = 0.05                             # notes are sent this long before they sound
+WARM_QUANTA, START_S = 64, 0.2
+LOOP_S, WATCH_S, FIRST_RECORD_S = 0.001, 0.5, 60.0
+WARMER, SWEEP_BARS, SWEEP = 0.1, 2, 0.7
+BEAT_STEPS = STEPS_PER_BAR // 4
+
+
+@dataclass
+class Status:
+    """A moment of a performance, for a view."""
+    set: str = ""
+    section: str = ""
+    section_bar: int = 0
+    section_bars: int = 0
+    bar: int = 0
+    beat: int = 0
+    bpm: float = 0.0
+    text: str = ""
+    features: dict = field(default_factory=dict)
+    levels_db: dict = field(default_factory=dict)
+    master_db: float = -120.0
+    late_blocks: int = 0
+    late_records: int = 0
+    model_state: str = ""
+    messages: list = field(default_factory=list)
+    mutes: set = field(default_factory=set)
+    pending: str = ""
+    recording: str = ""
+    seconds: float = 0.0
+    done: bool = False
+
+
+class Session:
+    """A set, playing. Keys and prompts may come from any thread; they are carried out by the
+    conductor's."""
+
+    def __init__(self, options):
+        self.options, self.messages, self._asked = options, deque(maxlen=50), deque()
+        self._pending, self._swept, self._stop = "", False, threading.Event()
+        self.performance = Performance(options, live=True)
+        try:
+            self._open()
+        except BaseException:
+            self.performance.close()
+            raise
+
+    def _open(self):
+        p = self.performance
+        self.rig, self.conductor = p.rig, p.conductor
+        p.source.poll()
+        end = time.monotonic() + FIRST_RECORD_S
+        while not self.conductor.queue and time.monotonic() < end:
+            p.wait()
+            self.conductor.arrive()
+        import numpy as np
+        play, silence = caller(self.rig), np.zeros((32, self.rig.channels), np.float32)
+        for _ in range(WARM_QUANTA):
+            play(silence, 32)
+        origin = self.rig.sample + round(START_S * p.clock.rate_hz)
+        p.clock = self.conductor.clock = Clock(p.clock.rate_hz, p.made.bpm, origin)
+        self.stream = open_stream(self.rig.process, self.rig.pointer, self.rig.channels,
+                                  p.clock.rate_hz, self.options.audio, self.options.block)
+        self._lead = round(LEAD_S * p.clock.rate_hz) + 2 * (self.stream.block or 128)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._thread = threading.Thread(target=self._conduct, name="conductor", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="set watcher", daemon=True)
+        self.stream.start()
+        self._thread.start()
+        self._watcher.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def say(self, text):
+        """A line for the performer."""
+        self.messages.append((self.seconds, text))
+
+    @property
+    def seconds(self):
+        return max(0, self.rig.sample) / self.performance.clock.rate_hz
+
+    # ---- the conductor's thread
+    def _conduct(self):
+        state = ""
+        while not self._stop.is_set():
+            try:
+                now = self.performance.source.poll()
+                if now != state:
+                    state = now
+                    self.say(f"model {now}" + (f": {self.performance.supervised.error}"
+                                               if now == "failed" else ""))
+                while self._asked:
+                    self._asked.popleft()()
+                self.conductor.arrive()
+                self.conductor.advance(self.rig.sample + self._lead)
+                self._journal()
+            except EngineError as fault:
+                self.say(str(fault))
+            if self.conductor.finished and self.rig.sample > self._end():
+                self._stop.set()
+            time.sleep(LOOP_S)
+
+    def _end(self):
+        clock = self.performance.clock
+        return clock.sample_of(self.conductor.step) + 2 * clock.rate_hz
+
+    def _journal(self):
+        rows, recorder = self.rig.collect(), self.performance.recorder
+        if recorder:
+            recorder.events(rows)
+            if recorder.fault:
+                self.say(recorder.fault)
+                self.performance.recorder = self.conductor.recorder = None
+
+    # ---- a saved set takes over
+    def _watch(self):
+        path = sets.find(self.options.set)
+        seen = path.stat().st_mtime_ns
+        while not self._stop.wait(WATCH_S):
+            try:
+                now = path.stat().st_mtime_ns
+            except OSError:
+                continue                      # an editor is replacing the file
+            if now != seen:
+                seen = now
+                self._reload(path)
+
+    def _reload(self, path):
+        try:
+            made = sets.load(str(path))
+            table = made.table()
+            known = dict(zip(table.registry.paths, table.registry.params, strict=True))
+            known |= {f"{part}.strike": None for part in table.parts}
+            Links(made.links, known, self.performance.meter.names)
+        except EngineError as fault:
+            self.say(f"the saved set is wrong, the old one plays on: {fault}")
+            return
+        self._asked.append(lambda: self.conductor.adopt(made, table))
+        self.say("the saved set takes over at the next bar")
+
+    # ---- the performer
+    def key(self, name):
+        """A key by its meaning: next, mute:N, hold, warmer, cooler, filter, panic."""
+        actions = {"next": self._next, "hold": self._hold, "warmer": lambda: self._warm(WARMER),
+                   "cooler": lambda: self._warm(-WARMER), "filter": self._filter,
+                   "panic": self.conductor.panic}
+        if name.startswith("mute:"):
+            parts = list(self.rig.tables[self.conductor.deck].parts)
+            number = int(name[5:])
+            if not 1 <= number <= len(parts):
+                raise SetError(f"there is no part {number}; the set has {len(parts)}")
+            self._asked.append(lambda: self._mute(parts[number - 1]))
+        elif name in actions:
+            self._asked.append(actions[name])
+        else:
+            raise SetError(f"no key {name!r}")
+
+    def _at_bar(self, text):
+        self._pending = text
+        self.conductor.at_bar.append(lambda step: setattr(self, "_pending", ""))
+
+    def _next(self):
+        self.conductor.next_section()
+        self._at_bar("next section")
+
+    def _mute(self, part):
+        self.conductor.mute(part)
+        self._at_bar(f"{'open' if part in self.conductor.mutes else 'mute'} {part}")
+
+    def _hold(self):
+        self.conductor.hold(not self.conductor.held)
+        self.say("the model holds" if self.conductor.held else "the model goes on")
+
+    def _warm(self, change):
+        self._temperature = min(max(getattr(
+            self, "_temperature", self.performance.made.temperature) + change, 0.0), 2.0)
+        self.conductor.temperature(self._temperature)
+        self.say(f"temperature {self._temperature:.1f}")
+
+    def _filter(self):
+        self._swept = not self._swept
+        self.conductor.sweep(SWEEP if self._swept else 0.0, SWEEP_BARS)
+
+    def prompt(self, text):
+        """A new prompt for the model, after what has been heard."""
+        if not text.strip():
+            raise SetError("the prompt is empty; the old one goes on")
+        self._asked.append(lambda: self.conductor.prompt(text))
+
+    def status(self):
+        """What a view shows now."""
+        c, p = self.conductor, self.performance
+        last, frame = c.last, c.frame
+        step = max(0.0, p.clock.step_of(self.rig.sample))
+        left = BEAT_STEPS and -int(-(STEPS_PER_BAR - step % STEPS_PER_BAR) // BEAT_STEPS)
+        counters = self.stream.counters()
+        news = [*self.messages, *((self.seconds, t) for _, t in self.stream.messages[-2:])]
+        return Status(
+            set=p.made.name, section=last.section if last else "",
+            section_bar=last.section_bar + 1 if last else 0,
+            section_bars=last.section_bars if last else 0, bar=int(step // STEPS_PER_BAR) + 1,
+            beat=int(step % STEPS_PER_BAR // BEAT_STEPS) + 1, bpm=p.clock.bpm_at(step),
+            text="".join(c.text), features=dict(frame.unit) if frame else {},
+            levels_db=self.rig.tables[c.deck].levels_db(), master_db=self.rig.master_db(),
+            late_blocks=int(counters["late_blocks"]), late_records=c.late_records,
+            model_state="held" if c.held else p.supervised.state, messages=list(news)[-8:],
+            mutes=set(c.mutes), pending=self._pending and f"{self._pending} in {left} beats",
+            recording=self.options.record if p.recorder else "", seconds=self.seconds,
+            done=self._stop.is_set())
+
+    def wait(self):
+        """Until the last bar has sounded (never, when the set is endless)."""
+        self._stop.wait()
+
+    def close(self):
+        """Stops cleanly: voices end, the take is whole, the model process is gone."""
+        self._stop.set()
+        for thread in (self._thread, self._watcher):
+            thread.join(timeout=5.0)
+        self.conductor.panic()
+        time.sleep(0.05)
+        self.stream.close()
+        self._journal()
+        if self.performance.recorder:
+            self.performance.recorder.close(self.rig.sample)
+        self.performance.close()
+        gc.enable()
+
+
+def play(options):
+    """A Session, playing; a context manager."""
+    return Session(options)

@@ -1,0 +1,235 @@
+"""Sets: data that happens to be Python. Read by a small interpreter of its own, checked whole.
+Thread: control.
+
+A set file holds a docstring, imports of ours, and assignments of literals and calls of imported
+names. Anything else is refused with its line, so opening a set from a friend runs nothing of
+theirs.
+"""
+import ast
+import importlib
+import importlib.util
+import math
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from engine.clock import check_bpm
+from engine.errors import EngineError, SetError, suggestion
+from engine.table import Fx, Part, Table
+
+ROOTS = ("engine", "synths", "mappings")
+LONGEST_LINES = 400
+
+
+@dataclass
+class Set:
+    """One piece: model, prompt, tempo, parts, effects, mapping tables, music.
+
+    tokens_per_bar   how many of the model's tokens one bar holds: 1, 2, 4, 8 or 16
+    music            the writer of patterns: `.player(steps_per_token, bars)` (see `mappings`)
+    links            rows of Link and Trigger;  key_part  whose strikes the duck follows
+    seed             of the model's sampler;  noise_seed  of the kernels' noise, never of a note
+    """
+    model: str = "embedded"
+    prompt: str = "Once upon a time"
+    bpm: float = 120.0
+    seed: int = 1
+    noise_seed: int = 1
+    tokens_per_bar: int = 8
+    temperature: float = 0.9
+    top_p: float = 0.95
+    parts: dict = field(default_factory=dict)
+    sends: dict = field(default_factory=dict)
+    master: tuple = ()
+    limiter: object = None
+    duck: object = None
+    key_part: str = ""
+    out_level_db: float = 0.0
+    links: tuple = ()
+    music: object = None
+    knobs: dict = field(default_factory=dict)
+    name: str = ""
+    doc: str = ""
+    source: str = ""
+
+    def __post_init__(self):
+        self.bpm = check_bpm(self.bpm)
+        if not isinstance(self.prompt, str) or not self.prompt.strip():
+            raise SetError("prompt is empty: give the model a few words to begin with")
+        check_tokens_per_bar(self.tokens_per_bar)
+        check_temperature(self.temperature)
+        if not isinstance(self.parts, dict) or not self.parts:
+            raise SetError("parts must be a dict of at least one name: Part(...)")
+        for name, part in self.parts.items():
+            if not isinstance(part, Part) or not str(name).isidentifier():
+                raise SetError(f"parts[{name!r}] must be a plain name and a Part(...)")
+        if self.music is None or not hasattr(self.music, "player"):
+            raise SetError("music is missing: give a Music(...)")
+
+    def table(self, noise_seed=None, deck="a"):
+        """The set as rig memory; compiles what is not compiled yet."""
+        return Table(self.parts, self.sends, self.master, self.duck, self.key_part,
+                     self.out_level_db, self.noise_seed if noise_seed is None else noise_seed, deck)
+
+
+def check_tokens_per_bar(tokens):
+    if tokens not in (1, 2, 4, 8, 16):
+        raise SetError(f"tokens_per_bar must be 1, 2, 4, 8 or 16, got {tokens!r}")
+    return tokens
+
+
+def check_temperature(value):
+    if not isinstance(value, int | float) or not math.isfinite(value) or not 0.0 <= value <= 2.0:
+        raise SetError(f"temperature must be 0..2, got {value!r}")
+    return float(value)
+
+
+class _Reader:
+    """Evaluates the few kinds of expression a set may hold."""
+
+    OPERATORS = {ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b,
+                 ast.Mult: lambda a, b: a * b, ast.Div: lambda a, b: a / b}
+
+    def __init__(self, where):
+        self.where, self.names = where, {}
+
+    def fault(self, node, text):
+        return SetError(f"{self.where}, line {getattr(node, 'lineno', 1)}: {text}")
+
+    def run(self, tree):
+        for node in tree.body:
+            if isinstance(node, ast.ImportFrom):
+                self.take(node)
+            elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(
+                    node.targets[0], ast.Name):
+                self.names[node.targets[0].id] = self.value(node.value)
+            elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+                raise self.fault(node, "a set holds a docstring, imports of ours and assignments, "
+                                       f"not {type(node).__name__.lower()}")
+
+    def take(self, node):
+        root = (node.module or "").split(".")[0]
+        if node.level or root not in ROOTS:
+            raise self.fault(node, f"a set imports from {', '.join(ROOTS)}, not {node.module!r}")
+        try:
+            module = importlib.import_module(node.module)
+        except ImportError as fault:
+            raise self.fault(node, f"no module {node.module!r}: {fault}") from fault
+        for alias in node.names:
+            if not hasattr(module, alias.name) or alias.name.startswith("_"):
+                known = [n for n in vars(module) if n.isupper() or n[:1].isupper()]
+                raise self.fault(node, f"{node.module} has no {alias.name!r}"
+                                       f"{suggestion(alias.name, known)}")
+            self.names[alias.asname or alias.name] = getattr(module, alias.name)
+
+    def value(self, node):
+        kind = type(node)
+        if kind is ast.Constant:
+            return node.value
+        if kind is ast.Name:
+            if node.id not in self.names:
+                raise self.fault(node, f"{node.id!r} is not defined"
+                                       f"{suggestion(node.id, self.names)}")
+            return self.names[node.id]
+        if kind in (ast.Tuple, ast.List):
+            items = [self.value(item) for item in node.elts]
+            return tuple(items) if kind is ast.Tuple else items
+        if kind is ast.Dict and all(node.keys):
+            return {self.value(k): self.value(v)
+                    for k, v in zip(node.keys, node.values, strict=True)}
+        if kind is ast.UnaryOp and isinstance(node.op, ast.USub):
+            return -self.value(node.operand)
+        if kind is ast.BinOp and type(node.op) in self.OPERATORS:
+            return self.sum(node)
+        if kind is ast.Call and isinstance(node.func, ast.Name):
+            return self.call(node)
+        raise self.fault(node, f"a set may not hold {kind.__name__.lower()}")
+
+    def sum(self, node):
+        left, right = self.value(node.left), self.value(node.right)
+        try:
+            if isinstance(node.op, ast.Mult) and not all(
+                    isinstance(x, int | float) for x in (left, right)):
+                raise TypeError("only numbers multiply")
+            return self.OPERATORS[type(node.op)](left, right)
+        except (TypeError, ZeroDivisionError, OverflowError) as fault:
+            raise self.fault(node, str(fault)) from fault
+
+    def call(self, node):
+        made = self.value(node.func)
+        if not isinstance(made, type) or made.__module__.split(".")[0] not in ROOTS:
+            raise self.fault(node, f"{node.func.id!r} cannot be called in a set")
+        arguments = [self.value(a) for a in node.args]
+        named = {k.arg: self.value(k.value) for k in node.keywords if k.arg}
+        if len(named) < len(node.keywords):
+            raise self.fault(node, "** is not allowed in a set")
+        try:
+            return made(*arguments, **named)
+        except EngineError as fault:
+            raise self.fault(node, str(fault)) from fault
+        except (TypeError, ValueError) as fault:
+            text = str(fault).replace(f"{made.__name__}.__init__()", made.__name__)
+            raise self.fault(node, text) from fault
+
+
+def read(source, where):
+    """The Set that a set file's text describes; raises SetError with the line."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError) as fault:
+        line = getattr(fault, "lineno", 1)
+        raise SetError(f"{where}, line {line}: not readable: "
+                       f"{getattr(fault, 'msg', fault)}") from fault
+    if len(source.splitlines()) > LONGEST_LINES:
+        raise SetError(f"{where}: a set has at most {LONGEST_LINES} lines")
+    reader = _Reader(where)
+    reader.run(tree)
+    made = reader.names.get("SET")
+    if not isinstance(made, Set):
+        raise SetError(f"{where}: it must assign SET = Set(...)")
+    made.doc, made.source, made.name = ast.get_docstring(tree) or "", source, Path(where).stem
+    return made
+
+
+def _installed():
+    """Set name -> file, from the entry points of this and other installed packages."""
+    found = {}
+    for point in entry_points(group="hiddenstage.sets"):
+        try:
+            spec = importlib.util.find_spec(point.value)
+        except ImportError:
+            continue
+        if spec and spec.origin:
+            found[point.name] = Path(spec.origin)
+    return found
+
+
+def names():
+    """Names of the installed sets."""
+    return sorted(_installed())
+
+
+def find(name):
+    """The file of a set, by its name or path."""
+    path = Path(str(name))
+    if path.suffix == ".py":
+        if not path.is_file():
+            raise SetError(f"no set file {name!r}: check the path")
+        return path
+    known = _installed()
+    if name not in known:
+        raise SetError(f"no set {name!r}{suggestion(name, known)}")
+    return known[name]
+
+
+def load(name):
+    """The Set of a name or a .py path, checked whole; nothing of it has sounded yet."""
+    path = find(name)
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise SetError(f"{path}: cannot be read: {fault}") from fault
+    return read(source, path.name)
+
+
+__all__ = ["Fx", "Part", "Set", "find", "load", "names", "read"]
