@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine import rig as R
+from engine import rig_words as R
 from engine.errors import SetError, suggestion
 from engine.param import Param
 from engine.records import EVENT, FADE, TARGET
+from engine.rig import process
 from engine.ring import Ring
 from engine.rt import LANE, QUANTUM
 from engine.unit import unit_of
@@ -266,7 +267,7 @@ class Rig:
         h[R.SCRATCH], h[R.FLOATS] = scratch.ctypes.data, self.floats.ctypes.data
         if limiter is not None:
             self._limiter(as_fx(limiter))
-        self.process, self.pointer = int(R.process.address), h.ctypes.data
+        self.process, self.pointer = int(process.address), h.ctypes.data
 
     def _array(self, count, dtype=np.float32):
         array = _zeros(count, dtype)

@@ -1,0 +1,255 @@
+"""Voices to strips: rendering, fades, offsets, sleep, level, pan, duck, sends. Thread: audio.
+
+import numpy as np
+
+from engine.rig_events import clear, strike
+from engine.rig_words import (
+    ACTIVE,
+    BUS,
+    CARRY,
+    CHANNELS,
+    COUNT,
+    CUE,
+    DT,
+    DUCK,
+    FADE_TOTAL,
+    FADING,
+    FALL,
+    FIRST,
+    FLOATS,
+    GATE,
+    GOAL,
+    GOAL_HZ,
+    LANES,
+    LAST,
+    LAST_LEFT,
+    LAST_RIGHT,
+    LAST_SENDS,
+    LEVEL_DB,
+    METER,
+    METER_FALL,
+    MUTE,
+    NOT_FINITE,
+    NOW_HZ,
+    OFFSET,
+    OUT,
+    PAN,
+    PARAMS,
+    PART_FLOATS,
+    PITCH,
+    POLYPHONY,
+    QUIET,
+    QUIET_LEVEL,
+    QUIET_SAMPLES,
+    RELEASE_AT,
+    RIG_FLOATS,
+    RISE,
+    S_LEFT,
+    S_MONO,
+    S_VOICE,
+    SAMPLE,
+    SCRATCH,
+    SENDS,
+    SLIDE_S,
+    STATE,
+    STRIP,
+    STRIP_SENDS,
+    UNIT,
+    VALUE,
+    VOICE_FLOATS,
+    VOICE_WORDS,
+    VOICES,
+    WAIT_HZ,
+    WAIT_LENGTH,
+    WAIT_LEVEL,
+    WAIT_OFFSET,
+    WAITING,
+    call_unit,
+    finite,
+    floats,
+    i8,
+    words,
+)
+from engine.rt import LANE, QUANTUM, exp2, f32, from_db, lag_per_step, rt, sine
+
+
+@rt
+def glide(t):
+    """Every parameter one step nearer to its goal."""
+    n = t[PARAMS]
+    value, goal = floats(t[VALUE], n), floats(t[GOAL], n)
+    rise, fall = floats(t[RISE], n), floats(t[FALL], n)
+    for i in range(n):
+        way = goal[i] - value[i]
+        value[i] += way * (rise[i] if way > f32(0) else fall[i])
+
+
+@rt
+def settle(h, t, part, v, block, mono, voice, carry):
+    """One voice's quantum into the part: fade, sample offset, sleep."""
+    n = part[COUNT]
+    peak = f32(0)
+    for i in range(QUANTUM):
+        peak = max(peak, abs(block[i])) if finite(block[i]) else f32(1e38)
+    if peak > f32(1e6):
+        h[NOT_FINITE] += 1
+        clear(t, part, v)
+        return
+    if voice[FADING * n + v] > 0:
+        left, whole = f32(voice[FADING * n + v]), f32(voice[FADE_TOTAL * n + v])
+        for i in range(QUANTUM):
+            block[i] *= (left - f32(i) * f32(1 / QUANTUM)) / whole
+    offset = voice[OFFSET * n + v]
+    if offset == 0:
+        for i in range(QUANTUM):
+            mono[i] += block[i]
+    else:
+        for i in range(offset):
+            mono[i] += carry[v * QUANTUM + i]
+            carry[v * QUANTUM + i] = block[QUANTUM - offset + i]
+        for i in range(offset, QUANTUM):
+            mono[i] += block[i - offset]
+    voice[QUIET * n + v] = voice[QUIET * n + v] + QUANTUM if peak < QUIET_LEVEL else 0
+    if voice[FADING * n + v] > 0:
+        voice[FADING * n + v] -= 1
+        if voice[FADING * n + v] == 0:
+            waits = voice[WAITING * n + v]
+            at, length = voice[WAIT_OFFSET * n + v], voice[WAIT_LENGTH * n + v]
+            clear(t, part, v)
+            if waits:
+                pitch = floats(part[PITCH], n * VOICE_FLOATS)
+                strike(h, t, part, v, pitch[WAIT_HZ * n + v], pitch[WAIT_LEVEL * n + v], at, length)
+    elif voice[QUIET * n + v] >= QUIET_SAMPLES:
+        clear(t, part, v)
+
+
+@rt
+def held(h, t, part, voice):
+    """Releases and glides of a part's voices; how many lane groups hold a sounding one."""
+    n, groups = part[COUNT], i8(0)
+    pitch = floats(part[PITCH], n * VOICE_FLOATS)
+    k = lag_per_step(SLIDE_S, floats(h[FLOATS], RIG_FLOATS)[DT] * f32(QUANTUM))
+    for v in range(part[POLYPHONY]):
+        if voice[ACTIVE * n + v]:
+            groups = v // LANE + 1
+            if voice[GATE * n + v] and voice[RELEASE_AT * n + v] < h[SAMPLE] + QUANTUM:
+                voice[GATE * n + v] = 0
+                call_unit(
+                    part[UNIT],
+                    i8(1),
+                    v,
+                    n,
+                    part[STATE],
+                    t[VALUE] + 4 * part[FIRST],
+                    part[PITCH],
+                    i8(0),
+                    f32(0),
+                    f32(0),
+                )
+            if pitch[NOW_HZ * n + v] != pitch[GOAL_HZ * n + v]:
+                way = f32(np.log2(pitch[GOAL_HZ * n + v] / pitch[NOW_HZ * n + v]))
+                pitch[NOW_HZ * n + v] *= exp2(k * way)
+    return groups
+
+
+@rt
+def play_part(h, t, part, dt):
+    """Renders a part's voices into the mono scratch; False when all are silent."""
+    n = part[COUNT]
+    scratch = h[SCRATCH]
+    mono = floats(scratch + 4 * S_MONO, QUANTUM)
+    voice, carry = words(part[VOICES], n * VOICE_WORDS), floats(part[CARRY], n * QUANTUM)
+    for i in range(QUANTUM):
+        mono[i] = f32(0)
+    groups = held(h, t, part, voice)
+    if groups == 0:
+        return False
+    params = t[VALUE] + 4 * part[FIRST]
+    if part[LANES] == 0:
+        block = floats(scratch + 4 * S_VOICE, QUANTUM)
+        for v in range(part[POLYPHONY]):
+            if voice[ACTIVE * n + v]:
+                for i in range(QUANTUM):
+                    block[i] = f32(0)
+                call_unit(
+                    part[UNIT],
+                    i8(2),
+                    v,
+                    n,
+                    part[STATE],
+                    params,
+                    part[PITCH],
+                    scratch + 4 * S_VOICE,
+                    dt,
+                    f32(0),
+                )
+                settle(h, t, part, v, block, mono, voice, carry)
+        return True
+    wide = floats(scratch + 4 * S_VOICE, QUANTUM * LANE)
+    block = floats(scratch + 4 * S_LEFT, QUANTUM)
+    for g in range(groups):
+        for i in range(QUANTUM * LANE):
+            wide[i] = f32(0)
+        call_unit(
+            part[UNIT],
+            i8(2),
+            g,
+            n,
+            part[STATE],
+            params,
+            part[PITCH],
+            scratch + 4 * S_VOICE,
+            dt,
+            f32(0),
+        )
+        for lane in range(LANE):
+            if g * LANE + lane < part[POLYPHONY] and voice[ACTIVE * n + g * LANE + lane]:
+                for i in range(QUANTUM):
+                    block[i] = wide[i * LANE + lane]
+                settle(h, t, part, g * LANE + lane, block, mono, voice, carry)
+    return True
+
+
+@rt
+def strip(h, t, part, index, curve):
+    """A part's mono quantum through level, pan, duck and sends into the deck's buses and
+    outputs."""
+    value = floats(t[VALUE], t[PARAMS])
+    mono = floats(h[SCRATCH] + 4 * S_MONO, QUANTUM)
+    last = floats(part[LAST], PART_FLOATS)
+    bus = floats(t[BUS], (1 + t[SENDS]) * 2 * QUANTUM)
+    out, channels = floats(h[OUT], h[CHANNELS] * QUANTUM), h[CHANNELS]
+    first = part[STRIP]
+    gain = from_db(value[first + LEVEL_DB]) * (
+        f32(1) - min(max(value[first + MUTE], f32(0)), f32(1))
+    )
+    angle = (value[first + PAN] + f32(1)) * f32(0.125)
+    left, right = gain * sine(angle + f32(0.25)), gain * sine(angle)
+    step = f32(1 / QUANTUM)
+    from_left, from_right = last[LAST_LEFT], last[LAST_RIGHT]
+    slope_left, slope_right = (left - from_left) * step, (right - from_right) * step
+    depth, cue, meter = value[first + DUCK], value[first + CUE] > f32(0.5), last[METER] * METER_FALL
+    own = 4 + 2 * index
+    for i in range(QUANTUM):
+        x = mono[i] * (f32(1) - depth * (f32(1) - curve[i]))
+        a, b = (
+            x * (from_left + slope_left * f32(i + 1)),
+            x * (from_right + slope_right * f32(i + 1)),
+        )
+        bus[i] += a
+        bus[QUANTUM + i] += b
+        if channels >= 4 and cue:
+            out[2 * QUANTUM + i] += mono[i]
+            out[3 * QUANTUM + i] += mono[i]
+        if own + 1 < channels:
+            out[own * QUANTUM + i] += a
+            out[(own + 1) * QUANTUM + i] += b
+        meter = max(meter, max(abs(a), abs(b)))
+        for s in range(t[SENDS]):
+            amount = last[LAST_SENDS + s]
+            amount += (value[first + STRIP_SENDS + s] - amount) * step * f32(i + 1)
+            bus[(2 + 2 * s) * QUANTUM + i] += a * amount
+            bus[(3 + 2 * s) * QUANTUM + i] += b * amount
+    last[LAST_LEFT], last[LAST_RIGHT], last[METER] = left, right, meter
+    for s in range(t[SENDS]):
+        last[LAST_SENDS + s] = value[first + STRIP_SENDS + s]
