@@ -1,0 +1,108 @@
+"""A JACK server of our own on a dummy device, for what needs a sound card. Thread: control."""
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+RATE_HZ, BLOCK = 48000, 128
+SHARED = Path("/dev/shm")
+REGISTRY = SHARED / "jack-shm-registry"
+
+
+def _alive():
+    """The JACK servers that run on this machine."""
+    for name in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            if name.read_text().strip() in ("jackd", "jackdbus"):
+                yield name
+
+
+class JackServer:
+    """`jackd -d dummy` under a name nobody else has; this process and its children see only it.
+
+    real_time  ask for real-time priority (-R), as a stage would; the tests do not need it
+    log        what the server said, among it its own xruns
+    """
+
+    def __init__(self, rate_hz=RATE_HZ, block=BLOCK, real_time=False):
+        self.name = f"hiddenstage-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.rate_hz, self.block, self.real_time = rate_hz, block, real_time
+        self.log_path = Path(tempfile.mkdtemp(prefix="jack-")) / "log"
+        self._before = {}
+        self._process = None
+
+    @staticmethod
+    def missing():
+        """Why no server can run here, or nothing."""
+        if not SHARED.is_dir():
+            return "the dummy JACK server needs Linux"
+        return "" if shutil.which("jackd") else "jackd is not installed (apt-get install jackd2)"
+
+    def start(self):
+        """Starts the server (again, after `kill`); returns when it takes clients."""
+        ours = {"JACK_DEFAULT_SERVER": self.name, "JACK_NO_START_SERVER": "1"}
+        for key, value in ours.items():
+            self._before.setdefault(key, os.environ.get(key))
+            os.environ[key] = value
+        try:
+            self._run()
+        except RuntimeError:
+            if any(_alive()):
+                raise
+            REGISTRY.unlink(missing_ok=True)        # eight killed servers fill it
+            self._run()
+        return self
+
+    def _run(self):
+        priority = ("-R", "-P", "70") if self.real_time else ("-r",)
+        line = "jackd", *priority, "-d", "dummy", "-r", str(self.rate_hz), "-p", str(self.block)
+        with open(self.log_path, "ab") as log:
+            self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._wait()
+
+    def _wait(self):
+        """Until the server listens."""
+        door = SHARED / f"jack_{self.name}_{os.getuid()}_0"
+        for _ in range(100):
+            if self._process.poll() is not None:
+                raise RuntimeError(f"jackd ended: {self.log[-400:]}")
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(door))
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"jackd did not start in 5 s: {self.log[-400:]}")
+
+    @property
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def kill(self):
+        """As if the sound card was pulled out."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        for left in SHARED.glob(f"jack*{self.name}*"):
+            left.unlink(missing_ok=True)
+
+    def close(self):
+        """Ends the server and gives the environment back."""
+        if self._process:
+            self._process.terminate()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+        self.kill()
+        for key, value in self._before.items():
+            os.environ.pop(key, None)
+            if value is not None:
+                os.environ[key] = value
+        shutil.rmtree(self.log_path.parent, ignore_errors=True)

@@ -1,0 +1,233 @@
+"""PortAudio through sounddevice's own cffi handle: the one file that knows its private names.
+
+PortAudio lists devices once, when it starts, and cannot leave a JACK server that died (its close
+waits ten minutes). So an instance of the library that must not be closed is left behind, and a
+fresh one is loaded from a copy of its file. Thread: control.
+"""
+import atexit
+import contextlib
+import functools
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+
+from engine.errors import DeviceError, suggestion
+
+JACK = "JACK Audio Connection Kit"
+PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Device:
+    """Something that can sound. `default` marks the one used when none is named."""
+    index: int
+    name: str
+    host: str
+    channels: int
+    rate_hz: float
+    latency_s: float
+    default: bool
+
+
+@functools.cache
+def _sounddevice():
+    """The sounddevice module, or a DeviceError that says what to install."""
+    try:
+        import sounddevice
+    except OSError as error:
+        mac = sys.platform == "darwin"
+        how = "brew install portaudio" if mac else "apt-get install libportaudio2"
+        raise DeviceError(f"no sound: the PortAudio library is missing; {how}") from error
+    return sounddevice
+
+
+@contextlib.contextmanager
+def _quiet():
+    """PortAudio and JACK complain on the file descriptor of stderr while they look for devices."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
+
+
+def _file():
+    """Where the loaded PortAudio library lies."""
+    name = _sounddevice()._libname
+    if os.path.exists("/proc/self/maps"):
+        with open("/proc/self/maps") as maps:
+            found = [line.split(None, 5)[-1].strip() for line in maps if "libportaudio" in line]
+        name = next((path for path in found if os.path.exists(path)), name)
+    return name
+
+
+class Instance:
+    """One loaded PortAudio with its list of devices. `streams` counts those never closed."""
+
+    def __init__(self, lib):
+        self.lib, self.ffi, self.streams = lib, _sounddevice()._ffi, 0
+
+    def check(self, code, name):
+        """Raises when PortAudio says no."""
+        if code < 0:
+            text = self.ffi.string(self.lib.Pa_GetErrorText(code)).decode()
+            raise DeviceError(f"sound device {name!r}: {text.lower()}; see ./stage devices")
+        return code
+
+    def devices(self):
+        default, found = self.lib.Pa_GetDefaultOutputDevice(), []
+        for index in range(max(self.lib.Pa_GetDeviceCount(), 0)):
+            info = self.lib.Pa_GetDeviceInfo(index)
+            if info.maxOutputChannels > 0:
+                host = self.lib.Pa_GetHostApiInfo(info.hostApi)
+                name = self.ffi.string(info.name).decode(errors="replace")
+                found.append(Device(index, name, self.ffi.string(host.name).decode(),
+                                    info.maxOutputChannels, info.defaultSampleRate,
+                                    info.defaultLowOutputLatency, index == default))
+        return found
+
+
+def _patiently(function, name):
+    """What function() returns; a call that a dead server never answers is left on its thread.
+
+    raises DeviceError  after PATIENCE_S
+    """
+    answer = []
+
+    def ask():
+        try:
+            answer.append((function(), None))
+        except DeviceError as error:
+            answer.append((None, error))
+
+    thread = threading.Thread(target=ask, daemon=True, name="ask device")
+    thread.start()
+    thread.join(PATIENCE_S)
+    if not answer:
+        raise DeviceError(f"sound device {name!r} does not answer; choose another with --audio")
+    if answer[0][1]:
+        raise answer[0][1]
+    return answer[0][0]
+
+
+class Output:
+    """An open PortAudio output whose callback is compiled code.
+
+    raises DeviceError  the device refuses the rate or the channels, or is gone
+    """
+
+    def __init__(self, instance, device, channels, rate_hz, block, callback_address, user):
+        self.instance, self.device = instance, device
+        ffi, lib = instance.ffi, instance.lib
+        callback = ffi.cast("PaStreamCallback*", callback_address)
+        slot = ffi.new("PaStream**")
+
+        def ask(width):
+            wish = ffi.new("PaStreamParameters*", dict(
+                device=device.index, channelCount=width, sampleFormat=lib.paFloat32,
+                suggestedLatency=device.latency_s))
+            return lib.Pa_OpenStream(slot, ffi.NULL, wish, float(rate_hz), block or 0, lib.paNoFlag,
+                                     callback, ffi.cast("void*", user))
+
+        instance.streams += 1                       # until it is known to be closed
+        for self.width in dict.fromkeys((min(channels, device.channels), device.channels)):
+            code = _patiently(functools.partial(ask, self.width), device.name)
+            if code != lib.paInvalidChannelCount:
+                break
+        instance.streams -= code < 0
+        if code == lib.paInvalidSampleRate:
+            raise DeviceError(f"sound device {device.name!r} does not run at {rate_hz:g} Hz; "
+                              f"its own rate is {device.rate_hz:g} Hz")
+        instance.check(code, device.name)
+        self.stream = slot[0]
+        self.latency_s = lib.Pa_GetStreamInfo(self.stream).outputLatency
+
+    def _ask(self, function):
+        return _patiently(lambda: function(self.stream), self.device.name)
+
+    def start(self):
+        self.instance.check(self._ask(self.instance.lib.Pa_StartStream), self.device.name)
+
+    def stop(self):
+        """Ends the calls; drops what the device's buffer holds. Raises DeviceError when lost."""
+        self._ask(self.instance.lib.Pa_AbortStream)
+
+    def close(self):
+        """Gives the device back. Raises DeviceError when it does not answer: then call `leave`."""
+        self._ask(self.instance.lib.Pa_CloseStream)
+        self.instance.streams -= 1
+
+    def leave(self):
+        """Closes a lost device where that comes back; a dead JACK's stream stays open for good."""
+        atexit.unregister(_sounddevice()._exit_handler)     # it would close, and wait for, it again
+        if self.device.host != JACK:
+            with contextlib.suppress(DeviceError):
+                self.close()
+
+
+class House:
+    """The present PortAudio instance of this process, renewed when devices come and go."""
+
+    def __init__(self):
+        self.lock, self.present = threading.RLock(), None
+
+    def instance(self):
+        with self.lock:
+            if self.present is None:
+                self.present = Instance(_sounddevice()._lib)
+            return self.present
+
+    def renew(self):
+        """Looks for devices again; streams that were never closed keep their own instance."""
+        with self.lock:
+            old = self.instance()
+            if old.streams == 0:
+                with _quiet():
+                    old.lib.Pa_Terminate()
+                    old.check(old.lib.Pa_Initialize(), "PortAudio")
+                return old
+            sounddevice = _sounddevice()
+            atexit.unregister(sounddevice._exit_handler)  # it would close them
+            file = _file()
+            with tempfile.NamedTemporaryFile(suffix=os.path.basename(file)) as copy:
+                shutil.copyfile(file, copy.name)
+                fresh = Instance(sounddevice._ffi.dlopen(copy.name))
+            with _quiet():
+                fresh.check(fresh.lib.Pa_Initialize(), "PortAudio")
+            self.present = fresh
+            return fresh
+
+
+HOUSE = House()
+
+
+def devices(fresh=False):
+    """Every output device; `fresh` looks again for what was plugged in meanwhile.
+
+    raises DeviceError  when PortAudio is not installed
+    """
+    return (HOUSE.renew() if fresh else HOUSE.instance()).devices()
+
+
+def choose(name, found):
+    """The device whose name is, or holds, `name`, or whose number it is; the default one for None.
+
+    raises DeviceError  none fits, or there is none at all
+    """
+    if not found:
+        raise DeviceError("no sound device found; play to a file, or see ./stage doctor")
+    if name is None:
+        return next((d for d in found if d.default), found[0])
+    wanted = str(name).strip().lower()
+    fits = ([d for d in found if wanted == d.name.lower() or wanted == str(d.index)]
+            or [d for d in found if wanted and wanted in f"{d.name}, {d.host}".lower()])
+    if not fits:
+        raise DeviceError(f"no sound device {name!r}{suggestion(name, [d.name for d in found])}")
+    return fits[0]

@@ -1,0 +1,2 @@
+"""What several tests share. Thread: control."""
+from tests.jack import jack as jack
