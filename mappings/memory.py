@@ -1,0 +1,101 @@
+"""What the music remembers of the model: its recent frames, read by name; and what is recalled when it is late.
+
+The continuation: while the model is late, remembered frames come back in their order, first as they were, then each
+four bars turned by the golden section of the unit circle: the model's own last phrases, varied, never a frozen loop.
+Thread: control.
+"""
+import zlib
+from collections import deque
+
+from engine.records import CALIBRATION, INVALID, SINK, TEMPLATE, Frame
+
+SILENT = CALIBRATION | INVALID | SINK | TEMPLATE
+KEPT = 512                                # frames remembered
+NEVER = -1 << 40
+GOLDEN = 0.6180339887498949
+NAMES = ("token.surprisal_nat", "token.entropy_nat", "token.margin_nat", "resid.low.speed", "resid.mid.speed",
+         "resid.high.speed", "resid.mid.turn", "attn.low.write", "attn.mid.write", "attn.high.write",
+         "mlp.low.write", "mlp.mid.write", "mlp.high.write", "mlp.low.sparsity", "mlp.mid.sparsity",
+         "mlp.high.sparsity", *(f"resid.axis.{i}" for i in range(1, 9)))
+
+
+def neutral(count):
+    """A frame from no model: evenly spread places, for the bars before the first record."""
+    unit = {name: (count * GOLDEN + i * 0.7548776662) % 1.0 for i, name in enumerate(NAMES)}
+    return Frame(-1, -1, "", 0, {}, unit, sentence_end=count % 14 == 13)
+
+
+def read(frame, name):
+    """(place 0..1, name read): an absent feature is stood in for by a present one, else by the token itself."""
+    value = frame.unit.get(name)
+    if value is not None and value == value:
+        return value, name
+    here = sorted(n for n, v in frame.unit.items() if v == v)
+    near = [n for n in here if n.split(".")[0] == name.split(".")[0]] or here
+    if near:
+        stand_in = near[zlib.crc32(name.encode()) % len(near)]
+        return frame.unit[stand_in], stand_in
+    return zlib.crc32(f"{name} {frame.token}".encode()) % 1024 / 1023.0, "token"
+
+
+class Memory:
+    """Frames heard so far, oldest first; `per_bar` tokens make a bar."""
+
+    def __init__(self, per_bar):
+        self.per_bar = max(1, round(per_bar))
+        self.real, self.heard = deque(maxlen=KEPT), deque(maxlen=KEPT)
+        self.recalled = 0
+        self.real_step = self.end_step = self.recalled_end_step = NEVER
+
+    def hear(self, step, frames, late, due):
+        """The frames that count at this step: those that came, or one recalled when one was due and none came."""
+        fresh = [frame for frame in frames if not frame.flags & SILENT]
+        for frame in fresh:
+            self.real.append(frame)
+            self.real_step = step
+            if frame.sentence_end or frame.paragraph_end:
+                self.end_step = step
+        if fresh and not late:
+            self.recalled = 0
+        if late and due and not fresh:
+            fresh = [self._recall(step)]
+        self.heard.extend(fresh)
+        return fresh
+
+    def _recall(self, step):
+        count, phrase = self.recalled, 4 * self.per_bar
+        self.recalled += 1
+        if not self.real:
+            return neutral(count)
+        size = len(self.real)
+        source = self.real[(max(0, size - phrase) + count) % size]
+        turn = (count // phrase) * GOLDEN
+        unit = {name: (value + turn) % 1.0 for name, value in source.unit.items()}
+        if source.sentence_end:
+            self.recalled_end_step = step
+        return Frame(-1, source.token, "", 0, {}, unit, sentence_end=source.sentence_end)
+
+    def phrase_ended(self, step, steps=16):
+        """True when a sentence of the text ended in the last `steps`; a recalled one counts when nothing else is heard."""
+        last = self.end_step if step - self.real_step <= 4 * steps else max(self.end_step, self.recalled_end_step)
+        return step - last < steps + 1
+
+    def window(self, count):
+        """The last `count` frames, oldest first; a short memory goes round, an empty one is neutral."""
+        heard = list(self.heard)[-count:]
+        if not heard:
+            return [neutral(i) for i in range(count)]
+        return [heard[(i - count) % len(heard)] for i in range(count)]
+
+    def mean(self, name, count):
+        """The mean place of a feature over the last `count` frames, 0..1."""
+        return sum(read(frame, name)[0] for frame in self.window(count)) / max(1, count)
+
+    def spread(self, name, count):
+        """The mean again, its likely range opened to 0..1 (means of many places crowd about the middle)."""
+        middle = self.mean(name, count) - 0.5
+        return min(max(0.5 + middle * 0.9 * min(4.0, max(1.0, count ** 0.5)), 0.0), 0.999)
+
+    def choose(self, name, count, options):
+        """One of `options` by a feature's mean place over the last `count` frames."""
+        return options[int(self.spread(name, count) * len(options))]
