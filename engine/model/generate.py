@@ -1,0 +1,299 @@
+"""Reads a prompt and writes on: records in order, rewound and resumed at will. Thread: control.
+
+Every record has its sequence number; STATE n leaves from the last block's hook, TOKEN n after
+sampling. All randomness hangs on (seed, n), chunks are cut by position and never by time, so the same
+controls after the same records give the same text, however fast anybody reads.
+"""
+from collections import deque
+from dataclasses import dataclass
+
+from engine.model import text
+from engine.model.capture import CHUNK
+from engine.model.decode import Context
+from engine.model.sample import Guard, sample, uniform
+from engine.records import CALIBRATION, END, INVALID, PREFILL, RENEWED, SINK, TEMPLATE
+
+TAIL = 64                                 # tokens of the past that a renewed context begins with
+REMEMBERED = 4096                         # records that can be rewound to
+PARAGRAPH = "\n\n"
+
+
+@dataclass
+class Written:
+    """What a published record needs to be gone back to."""
+    seq: int
+    token: int                            # its input
+    forced: bool                          # the input was given (a prompt), not sampled
+    chapter: int                          # counts contexts; `place` is an index into that one
+    place: int
+    guard: int
+    words: tuple                          # state of the text decoder after this record
+    sampled: int | None = None
+
+
+class Generator:
+    """Writes records of one model into rings.
+
+    settings  temperature, top_p, repetition_guard, model_seed, first_seq, generation
+    """
+
+    def __init__(self, loaded, capture, rings, settings, ways=None):
+        self.tokenizer, self.ends = loaded.tokenizer, loaded.ends
+        self.window = loaded.context
+        self.capture, self.rings = capture, rings
+        self.context = Context(loaded.model, capture, ways)
+        self.temperature = float(settings.get("temperature", 0.9))
+        self.top_p = float(settings.get("top_p", 0.95))
+        self.seed = int(settings.get("model_seed", 1))
+        self.generation = int(settings.get("generation", 0))
+        self.seq = self.first_seq = int(settings.get("first_seq", 0))
+        self.guard = Guard(float(settings.get("repetition_guard", 0.5)))
+        self.written = deque(maxlen=REMEMBERED)
+        self.given, self.silent = deque(), []          # ids to read as records; ids to read unheard
+        self.next, self.words, self.opening = None, text.START, []
+        self.chapter, self.flags, self.renewed_at = 0, 0, 0
+        self._chunk, self._published = [], 0
+        self.marks = frozenset(loaded.tokenizer.all_special_ids)
+        capture.arrived, capture.beat = self._arrived, rings.beat
+
+    # ---- what is to be read
+    def encode(self, words, begin=False):
+        """Token ids of a text; at the beginning with the mark that begins texts, if there is one."""
+        ids = list(self.tokenizer(words, add_special_tokens=begin)["input_ids"])
+        first = self.tokenizer.bos_token_id
+        if begin and first is not None and ids[:1] != [first]:
+            ids.insert(0, first)
+        return ids[-(self.window // 2):]
+
+    def open(self, prompt):
+        """Begins with a prompt."""
+        self.opening = self.encode(prompt, begin=True)
+        self.given.extend(self.opening)
+
+    def resume(self, history, prompt="", mid_prompt=False):
+        """Takes over after `history`, the ids spoken so far; the last one is the next record's input."""
+        history = [int(i) for i in history]
+        self.opening = self.encode(prompt, begin=True)
+        for token in history[-REMEMBERED:]:
+            self.guard.push(token)
+        rest = unread(history, self.opening) or unread(history, self.encode(PARAGRAPH + prompt))
+        if mid_prompt and rest:
+            self.given.extend(rest)
+            self.silent = history[-(self.window // 2):]
+        else:
+            self.next = history[-1]
+            self.silent = history[:-1][-(self.window // 2):]
+        for token in history[-8:]:
+            self.words, _ = text.advance(self.tokenizer, self.words, token)
+        self.flags |= RENEWED
+
+    # ---- one step
+    def step(self):
+        """Publishes the next record, or the next chunk of a prompt.
+
+        raises  Interrupted when a control came while a record waited for room
+        """
+        if self.silent:
+            ids, self.silent = self.silent, []
+            self.context.read(ids)
+        elif self.given:
+            self._read_chunk()
+        elif self.next is not None:
+            self.rings.wait()
+            self._read([self.next], forced=False)
+        else:
+            self.given.extend(self.opening or self.encode(PARAGRAPH))
+
+    def _read_chunk(self):
+        room = self.window - len(self.context.tokens)
+        if room < 1:
+            return self._renew(self.context.tokens[-TAIL:])
+        ids = [self.given.popleft() for _ in range(min(CHUNK, room, len(self.given)))]
+        return self._read(ids, forced=True)
+
+    def _read(self, ids, forced):
+        """Feeds ids as records, and samples after the last one when nothing more is given."""
+        if len(self.context.tokens) >= self.window:
+            self._renew(self.context.tokens[-(TAIL - 1):])
+            self.context.read(self.silent)
+            self.silent = []
+        samples = not self.given
+        place = len(self.context.tokens)
+        self._chunk, self._published = [], 0
+        for k, token in enumerate(ids):
+            if forced:
+                self.guard.push(token)
+            self._chunk.append(self._plan(token, forced, place + k, samples and k == len(ids) - 1))
+        logits = self.context.feed(ids, keep=int(samples))
+        while self._published < len(ids):
+            self.rings.wait()
+            self._publish()
+        self.next = None
+        if samples:
+            self._sample(logits[-1])
+
+    def _plan(self, token, forced, place, samples):
+        """(Written, flags, text) of one record to be; the text of a given token is its own."""
+        flags = (PREFILL if forced else 0) | self.flags | (SINK if place == 0 else 0)
+        flags |= TEMPLATE if forced and token in self.marks else 0
+        self.flags, piece = 0, ""
+        if forced:
+            self.words, piece = text.advance(self.tokenizer, self.words, token)
+        entry = Written(self.seq + len(self._chunk), token, forced, self.chapter, place,
+                        len(self.guard), self.words)
+        return entry, flags, piece, samples
+
+    def _arrived(self, count):
+        """The last block's hook: publishes what has room at once and leaves the rest to `_read`."""
+        while self._published < len(self._chunk) and self.rings.room():
+            self._publish()
+
+    def _publish(self):
+        """Publishes the next planned record of the chunk, its TOKEN too unless it is yet to be sampled."""
+        row = self._published
+        entry, flags, piece, samples = self._chunk[row]
+        flags = self.rings.put_state(self.capture, row, entry.seq, self.generation, entry.token,
+                                     entry.place, flags)
+        self._chunk[row] = entry, flags, piece, samples
+        if not samples:
+            self.rings.put_token(entry.seq, self.generation, entry.token, flags, piece,
+                                 self.temperature)
+        self.written.append(entry)
+        self.seq, self._published = entry.seq + 1, row + 1
+
+    def _sample(self, logits):
+        """Chooses the token after the last record and publishes its TOKEN."""
+        entry, flags, piece, _ = self._chunk[-1]
+        choice = sample(logits, self.temperature, self.top_p, self.guard,
+                        uniform(self.seed, entry.seq))
+        invalid = flags & INVALID or choice.surprisal_nat != choice.surprisal_nat
+        ends = choice.token in self.ends
+        if ends:
+            added = PARAGRAPH
+        else:
+            self.words, added = text.advance(self.tokenizer, self.words, choice.token)
+        self.guard.push(choice.token)
+        entry.sampled, entry.words, entry.guard = choice.token, self.words, len(self.guard)
+        said, rest = text.cut(piece + added)
+        self.words = (*self.words[:2], rest + self.words[2])
+        entry.words = self.words
+        flags |= (END if ends else 0) | (INVALID if invalid else 0)
+        self.rings.put_token(entry.seq, self.generation, choice.token, flags, said,
+                             self.temperature, choice)
+        self.next = choice.token
+        if ends:
+            self._renew(self.opening[:-1])
+            self.next = self.opening[-1] if self.opening else choice.token
+        elif invalid and self.seq - self.renewed_at >= TAIL:
+            self._renew(self.context.tokens[-TAIL:])    # a NaN in the cache would stay for ever
+
+    def _renew(self, ids):
+        """Begins a new context with ids, which are read but not published."""
+        self.context.reset()
+        self.silent, self.chapter = list(ids), self.chapter + 1
+        self.flags |= RENEWED
+        self.renewed_at = self.seq
+
+    # ---- controls
+    def rewind(self, after_seq, generation):
+        """Drops what was written after record `after_seq`; the next record is the one after it."""
+        self.generation = generation
+        unread_ids = [e.token for e, *_ in self._chunk[self._published:]]
+        self._chunk, self._published = [], 0
+        dropped = []
+        while self.written and self.written[-1].seq > after_seq:
+            dropped.append(self.written.pop())
+        if not dropped and not unread_ids:
+            return
+        self.next = None
+        waiting = unread_ids + list(self.given)
+        if unread_ids:
+            last = self.written[-1] if self.written else None
+            self.context.back(last.place + 1 if last else 0)
+        if dropped and not all(entry.forced for entry in dropped):
+            waiting = []
+        for entry in dropped:
+            waiting = [entry.token, *waiting] if entry.forced else []
+        self.given = deque(waiting)
+        self._go_back(self.written[-1] if self.written else None)
+
+    def _go_back(self, entry):
+        """Makes `entry` the last record written, or nothing at all when it is None."""
+        self.silent = []
+        if entry is None:
+            self.seq, self.words = self.first_seq, text.START
+            self.guard.rewind(0)
+            self._renew([])
+            self.flags = 0
+            return
+        self.seq, self.words = entry.seq + 1, entry.words
+        self.guard.rewind(entry.guard)
+        if not self.given:
+            self.next = entry.sampled
+        if entry.chapter == self.chapter:
+            self.flags = 0
+            self.context.back(entry.place + 1)
+        else:
+            ids = [e.token for e in self.written if e.chapter == entry.chapter]
+            self._renew(ids[-TAIL:])
+
+    def prompt(self, words):
+        """Reads a new prompt next; what was said last stays said."""
+        ids = self.encode(PARAGRAPH + words if self.written else words, begin=not self.written)
+        self._append(ids)
+        self.opening = self.encode(words, begin=True)
+
+    def skip(self):
+        """Goes to the next paragraph, in a renewed context."""
+        self.given.clear()
+        self._renew(self.context.tokens[-TAIL:])
+        self._append(self.encode(PARAGRAPH))
+
+    def _append(self, ids):
+        if self.next is not None:
+            self.silent = [*self.silent, self.next]
+            self.next = None
+        self.given.clear()
+        self.given.extend(ids)
+
+
+def unread(history, ids):
+    """The rest of `ids` when history ends with a beginning of them, else []."""
+    for k in range(min(len(history), len(ids) - 1), 0, -1):
+        if history[-k:] == ids[:k]:
+            return ids[k:]
+    return []
+
+
+def calibrate(generator, words):
+    """Reads a neutral text and publishes its records with negative sequence numbers; then forgets it."""
+    ids = generator.encode(words, begin=True)
+    context, rings, capture = generator.context, generator.rings, generator.capture
+    capture.arrived, place, said = (lambda count: None), 0, text.START
+    for i in range(0, len(ids), CHUNK):
+        part = ids[i:i + CHUNK]
+        logits = context.feed(part, keep=-1)
+        for k, token in enumerate(part):
+            seq, following = place - len(ids), ids[place + 1] if place + 1 < len(ids) else None
+            flags = CALIBRATION | PREFILL | (SINK if place == 0 else 0)
+            flags |= TEMPLATE if token in generator.marks else 0
+            choice = measured(logits[k], following)
+            piece = ""
+            if following is not None:
+                said, piece = text.advance(generator.tokenizer, said, following)
+            rings.wait(interruptible=False)
+            flags = rings.put_state(capture, k, seq, generator.generation, token, place, flags)
+            rings.put_token(seq, generator.generation, token if following is None else following,
+                            flags, piece, generator.temperature, choice)
+            place += 1
+    context.reset()
+    capture.arrived = generator._arrived
+
+
+def measured(logits, following):
+    """A Choice with the numbers of a token that was given, not sampled."""
+    choice = sample(logits, 0.0, 1.0, Guard(0.0), 0.0)
+    if following is None:
+        return choice._replace(surprisal_nat=float("nan"))
+    top_nat = float(logits.float().max() - logits[following].float())
+    return choice._replace(token=following, surprisal_nat=choice.surprisal_nat + top_nat)

@@ -1,0 +1,188 @@
+"""The model process: `python -m engine.model.worker FOLDER SETTINGS_JSON`. Thread: control.
+
+It loads a model, makes the rings in FOLDER, says so in `ready.json` (or why not in `error.json`), and
+writes records until it is told to stop or its standard input ends, which is how it learns that the
+process which started it is gone.
+"""
+import gc
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from engine.errors import EngineError, ModelError
+from engine.records import CONTROL, HOLD, PROMPT, SKIP, STOP, TEMPERATURE
+from engine.ring import Ring
+
+DEFAULT_PROMPT = "Once upon a time, when the night was long and the house was quiet,"
+BEAT_S = 0.02                             # longest sleep while nothing is to be done
+
+
+def write(folder, name, data):
+    """Writes a small JSON file at once or not at all."""
+    side = folder / f".{name}.part"
+    side.write_text(json.dumps(data))
+    os.replace(side, folder / name)
+
+
+def follow_parent():
+    """Ends this process when its standard input ends."""
+    def watch():
+        try:
+            while sys.stdin.buffer.read(1):
+                continue
+        except (OSError, ValueError):
+            pass
+        os._exit(0)
+    threading.Thread(target=watch, daemon=True, name="parent").start()
+
+
+def check(settings):
+    """Raises ModelError for settings that cannot be played."""
+    prompt = settings.get("prompt")
+    if prompt is not None and not str(prompt).strip():
+        raise ModelError("the prompt is empty: give it some words, or leave it out")
+    for name, low, high in (("temperature", 0.0, 5.0), ("top_p", 0.01, 1.0),
+                            ("repetition_guard", 0.0, 1.0)):
+        value = settings.get(name)
+        if value is not None and not low <= float(value) <= high:
+            raise ModelError(f"{name} is {value}: give a number from {low} to {high}")
+
+
+class Session:
+    """One model, loaded and mapped, and its rings."""
+
+    def __init__(self, folder, settings):
+        from engine.model.capture import Capture, describe
+        from engine.model.decode import probe
+        from engine.model.discover import discover
+        from engine.model.load import load
+        from engine.model.publish import Rings
+        self.folder, self.settings = folder, settings
+        self.loaded = load(settings.get("model", "embedded"), settings.get("context"))
+        found = discover(self.loaded.model)
+        self.descriptor = describe(self.loaded.model, found, self.loaded.name, self.loaded.context,
+                                   self.loaded.weight_hash)
+        self.capture = Capture(found, self.descriptor)
+        self.ways = probe(self.loaded.model, self.capture)
+        control = Ring(folder / "control", CONTROL)
+        self.rings = Rings(folder, self.descriptor, settings.get("limit"), control)
+        self.rings.beat()
+        self.held = bool(settings.get("held"))
+
+    def begin(self, settings):
+        """Makes the generator and gives it its first task."""
+        from engine.model.generate import Generator, calibrate
+        self.settings = settings
+        self.rings.state.limit = settings.get("limit") or self.rings.state.slots
+        self.generator = Generator(self.loaded, self.capture, self.rings, settings, self.ways)
+        self.held = bool(settings.get("held"))
+        if settings.get("calibrate", True):
+            calibrate(self.generator, (Path(__file__).parent / "neutral.txt").read_text())
+        prompt = settings.get("prompt") or DEFAULT_PROMPT
+        if settings.get("history"):
+            self.generator.resume(settings["history"], prompt, settings.get("mid_prompt", False))
+        else:
+            self.generator.open(prompt)
+
+    def stand_by(self):
+        """Waits, loaded, until told to take over (new settings in takeover.json) or to stop."""
+        while True:
+            self.rings.beat()
+            row = self.rings.control.front()
+            if row is not None:
+                kind = int(row["kind"])
+                self.rings.control.pop()
+                if kind == STOP:
+                    return None
+                return json.loads((self.folder / "takeover.json").read_text())
+            time.sleep(BEAT_S)
+
+    def obey(self):
+        """Reads one control; False when it says stop."""
+        row = self.rings.control.front()
+        kind, generation = int(row["kind"]), int(row["generation"])
+        after, value = int(row["after_seq"]), float(row["value"])
+        words = bytes(row["text"][:int(row["text_bytes"])]).decode(errors="replace")
+        self.rings.control.pop()
+        if kind == STOP:
+            return False
+        generator = self.generator
+        generator.rewind(after, generation)
+        if kind == TEMPERATURE:
+            generator.temperature = min(max(value, 0.0), 5.0)
+        elif kind == HOLD:
+            self.held = value > 0
+        elif kind == SKIP:
+            generator.skip()
+        elif kind == PROMPT and words.strip():
+            generator.prompt(words)
+        return True
+
+    def run(self):
+        """Writes records until told to stop."""
+        from engine.model.publish import Interrupted
+        pause_s = 1.0 / rate if (rate := float(self.settings.get("throttle") or 0.0)) > 0 else 0.0
+        due = time.perf_counter()
+        while True:
+            if len(self.rings.control):
+                if not self.obey():
+                    return
+            elif self.held or time.perf_counter() < due:
+                self.rings.beat()
+                time.sleep(min(BEAT_S, max(due - time.perf_counter(), 1e-3)))
+            else:
+                if pause_s:
+                    due = max(due, time.perf_counter() - pause_s) + pause_s
+                try:
+                    self.generator.step()
+                except Interrupted:
+                    continue
+
+
+def serve(folder, settings):
+    """Loads, reports, writes records; returns when told to stop.
+
+    raises  ModelError when the model cannot be played
+    """
+    import torch
+    begin = time.perf_counter()
+    check(settings)
+    torch.set_num_threads(int(settings.get("threads") or max(1, (os.cpu_count() or 1) - 2)))
+    with torch.inference_mode():
+        session = Session(folder, settings)
+        gc.collect()
+        gc.freeze()
+        write(folder, "ready.json", {"descriptor": session.descriptor.data(), "pid": os.getpid(),
+                                     "seconds": time.perf_counter() - begin})
+        if settings.get("standby"):
+            settings = session.stand_by()
+        if settings is not None:
+            check(settings)
+            session.begin(settings)
+            session.run()
+        session.rings.close()
+
+
+def main(arguments):
+    folder, settings = Path(arguments[0]), json.loads(arguments[1])
+    follow_parent()
+    if settings.get("nice"):
+        os.nice(int(settings["nice"]))
+    try:
+        serve(folder, settings)
+    except EngineError as error:
+        write(folder, "error.json", {"message": str(error)})
+        return 1
+    except (OSError, RuntimeError, ValueError, MemoryError) as error:
+        line = (str(error).strip().splitlines() or [""])[0][:200]
+        write(folder, "error.json", {"message": f"the model stopped ({type(error).__name__}: {line}): "
+                                                "try another model, or 'embedded'"})
+        raise
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
