@@ -1,0 +1,80 @@
+"""Band-limited shapes and a two-to-one decimator in lanes: what more than one voice is made of. Thread: audio."""
+from engine.lanes import fma, load, select, splat, store, vabs, vfloor, vmax, vrint, vsine
+from engine.rt import LANE, f32, rt
+
+# six first-order all-pass coefficients of an elliptic half-band (flat to 20 kHz and -94.8 dB from
+# 28 kHz at 96 kHz); even ones filter the even samples, odd ones the odd samples
+A0, A1, A2 = f32(0.045362164), f32(0.168087481), f32(0.337149688)
+A3, A4, A5 = f32(0.522377854), f32(0.708064136), f32(0.897445591)
+HALVE = 8                                 # vectors of memory that `halve` needs
+
+
+@rt
+def quiet(x):
+    """x, or exactly 0 where it is below -240 dB or not a number: what feedback state passes through."""
+    size = vabs(x)
+    return select(size > splat(f32(1e-12)), select(size < splat(f32(1e12)), x, splat(f32(0))),
+                  splat(f32(0)))
+
+
+@rt
+def vstep(x):
+    """What to add x samples after a unit step up, so that it is band-limited; 0 from 2 samples on.
+
+    source   cubic B-spline residual (Valimaki, Pekonen, Nam, JASA 131, 2012)
+    """
+    far = vmax(f32(2) - vabs(x), splat(f32(0)))
+    near = vmax(f32(1) - vabs(x), splat(f32(0)))
+    far, near = far * far, near * near
+    rest = (far * far - f32(4) * (near * near)) * f32(1 / 24)
+    return select(x < splat(f32(0)), rest, -rest)
+
+
+@rt
+def vsaw(turns, samples_per_turn):
+    """A rising saw in [-1, 1], band-limited at its wrap; any finite turns."""
+    t = turns - vfloor(turns)
+    return fma(t, splat(f32(2)), splat(f32(-1))) - f32(2) * vstep((t - vrint(t)) * samples_per_turn)
+
+
+@rt
+def vtangent(x):
+    """tan(x) for 0 <= x < pi/2 - 0.02 in 16 lanes; relative error 2e-6."""
+    t = x * f32(0.15915494309189535)
+    return vsine(t) / vmax(vsine(t + f32(0.25)), splat(f32(1e-6)))
+
+
+@rt
+def halve(first, second, memory, at):
+    """One sample from two at twice the rate; memory[at : at + 8 * 16] is the filter's, zero at birth."""
+    x0, x1 = load(memory, at), load(memory, at + LANE)
+    x2, x3 = load(memory, at + 2 * LANE), load(memory, at + 3 * LANE)
+    z0, z1 = load(memory, at + 4 * LANE), load(memory, at + 5 * LANE)
+    z2, z3 = load(memory, at + 6 * LANE), load(memory, at + 7 * LANE)
+    a = fma(splat(A0), second - x1, x0)
+    b = fma(splat(A2), a - x2, x1)
+    c = fma(splat(A4), b - x3, x2)
+    d = fma(splat(A1), first - z1, z0)
+    e = fma(splat(A3), d - z2, z1)
+    f = fma(splat(A5), e - z3, z2)
+    store(memory, at, quiet(second))
+    store(memory, at + LANE, quiet(a))
+    store(memory, at + 2 * LANE, quiet(b))
+    store(memory, at + 3 * LANE, quiet(c))
+    store(memory, at + 4 * LANE, quiet(first))
+    store(memory, at + 5 * LANE, quiet(d))
+    store(memory, at + 6 * LANE, quiet(e))
+    store(memory, at + 7 * LANE, quiet(f))
+    return f32(0.5) * (c + f)
+
+
+@rt
+def faded(x):
+    """An envelope's value, or exactly 0 once it is below -120 dB (or not a number)."""
+    return x if x > f32(1e-6) and x < f32(1e6) else f32(0)
+
+
+@rt
+def advance(count, samples):
+    """A sample counter kept in float32: back to 0 before integers stop being exact."""
+    return f32(0) if count >= f32(2.0 ** 23) else count + samples

@@ -1,0 +1,67 @@
+"""FM: two sine operators whose bend fades with the note: chord stabs, bells, percussion.
+
+source   Chowning, JAES 21(7), 1973. Thread: audio.
+"""
+import math
+
+from engine.lanes import add, power, ramp, splat, vmin, vsine
+from engine.param import Param
+from engine.rt import LANE, QUANTUM, decay_per_sample, f32, rt, wrap
+from engine.voice import Voice, fields
+from engine.waves import faded
+
+PARAMS = (
+    Param("ratio", 0.25, 12.0, 2.0, "exp", 0.02),          # modulator : carrier
+    Param("index", 0.0, 12.0, 2.2, "lin", 0.02),           # deepest bend, radians, at level 1
+    Param("decay_s", 0.03, 12.0, 0.9, "exp", 0.02),        # -60 dB
+    Param("bright", 0.0, 1.0, 0.5, "lin", 0.02),           # 1: the bend lasts; 0: it falls 4 x as fast
+    Param("attack_s", 0.0005, 0.5, 0.002, "exp", 0.02),
+    Param("release_s", 0.01, 4.0, 0.25, "exp", 0.02),
+)
+STATE = fields("carrier", "modulator", "env", "bend", "rise", "level", "let_go")
+SPAN, TURN = f32(QUANTUM), f32(1 / math.tau)
+
+
+@rt
+def strike(s, v, p, pitch_hz, level):
+    """Start voice v at level 0..1; a softer note is also duller."""
+    s.env[v], s.bend[v], s.level[v] = f32(1), f32(1), level
+
+
+@rt
+def release(s, v, p):
+    """From here the note falls in release_s, if that is sooner."""
+    s.let_go[v] = f32(1)
+
+
+@rt
+def deepest(p, pitch_hz, level, dt):
+    """The bend in turns, kept low enough that the sidebands stay below 0.47 of the rate (Carson)."""
+    modulator = p.ratio * pitch_hz * dt
+    room = (f32(0.47) - pitch_hz * dt) / modulator - f32(1)
+    return min(p.index * (f32(0.35) + f32(0.65) * level), max(room, f32(0))) * TURN
+
+
+@rt
+def render(s, v, p, pitch_hz, out, dt):
+    """Add one quantum of voice v to out, (32,) float32; dt is seconds per sample."""
+    step, turn = pitch_hz * dt, p.ratio * pitch_hz * dt
+    fall_s = min(p.decay_s, p.release_s) if s.let_go[v] > f32(0) else p.decay_s
+    dull_s = p.decay_s / max(f32(3) * (f32(1) - p.bright), f32(1e-3))
+    fade, dull = decay_per_sample(fall_s, dt), decay_per_sample(dull_s, dt)
+    rise, climb = s.rise[v], dt / p.attack_s
+    depth = deepest(p, pitch_hz, s.level[v], dt) * s.bend[v]
+    gain = f32(0.5) * s.level[v] * s.env[v]
+    for i in range(0, QUANTUM, LANE):
+        t = ramp(i)
+        bend = vsine(s.modulator[v] + turn * t) * (depth * power(dull, t))
+        env = power(fade, t) * vmin(rise + climb * t, splat(f32(1)))
+        add(out, i, vsine(s.carrier[v] + step * t + bend) * (env * gain))
+    s.carrier[v] = wrap(s.carrier[v] + step * SPAN)
+    s.modulator[v] = wrap(s.modulator[v] + turn * SPAN)
+    s.rise[v] = min(rise + climb * SPAN, f32(1))
+    s.env[v] = faded(s.env[v] * decay_per_sample(fall_s, dt * SPAN))
+    s.bend[v] = faded(s.bend[v] * decay_per_sample(dull_s, dt * SPAN))
+
+
+FM = Voice("fm", PARAMS, STATE, strike, release, render)

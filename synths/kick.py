@@ -1,0 +1,72 @@
+"""Kick: a sine that falls to its note, a short click, soft saturation: a fat mono house kick.
+
+source   the 909 bass drum as modelled in Plaits (MIT), values retuned for a 50 Hz body. Thread: audio.
+"""
+import math
+
+import numpy as np
+
+from engine.lanes import add, fma, noise, power, ramp, splat, vmax, vmin, vsine, vtanh
+from engine.param import Param
+from engine.rt import LANE, QUANTUM, decay_per_sample, f32, flush, rt, wrap
+from engine.voice import Voice, fields
+from engine.waves import advance, faded
+
+PARAMS = (
+    Param("tune_hz", 30.0, 120.0, 49.0, "exp", 0.02),
+    Param("pitch", 0.0, 8.0, 4.0, "lin", 0.02),            # the fall starts so many times above
+    Param("sweep_s", 0.02, 0.6, 0.16, "exp", 0.02),        # the fall's -60 dB time
+    Param("decay_s", 0.08, 2.0, 0.62, "exp", 0.02),        # the body's -60 dB time after its hold
+    Param("hold_s", 0.0, 0.2, 0.035, "lin", 0.02),
+    Param("click", 0.0, 1.0, 0.45, "lin", 0.02),
+    Param("drive", 0.0, 1.0, 0.35, "lin", 0.02),
+)
+STATE = fields("phase", "age", "bend", "env", "snap", "level", "seed", "keep_count")
+SPAN, FAR = f32(QUANTUM), f32(2.0 ** 23)
+MIDDLE_C = f32(1 / 261.6255653)           # MIDI 60 sounds tune_hz, other notes transpose it
+CLICK_S, LOG60 = f32(0.014), f32(1 / math.log(1000.0))
+
+
+@rt
+def strike(s, v, p, pitch_hz, level):
+    """Start at phase 0: no step, whatever the level; level also opens the click and the fall."""
+    s.phase[v], s.age[v] = f32(0), f32(0)
+    s.bend[v], s.env[v], s.snap[v], s.level[v] = f32(1), f32(1), f32(1), level
+
+
+@rt
+def release(s, v, p):
+    """A drum rings on."""
+
+
+@rt
+def render(s, v, p, pitch_hz, out, dt):
+    """Add one quantum of voice v to out, (32,) float32; dt is seconds per sample."""
+    step = p.tune_hz * pitch_hz * MIDDLE_C * dt
+    fall, fade = decay_per_sample(p.sweep_s, dt), decay_per_sample(p.decay_s, dt)
+    snap, level = decay_per_sample(CLICK_S, dt), s.level[v]
+    depth = p.pitch * (f32(0.7) + f32(0.3) * level) * s.bend[v] * step * p.sweep_s * LOG60 / dt
+    late = s.age[v] - p.hold_s / dt                         # samples since the hold ended
+    kept = max(late, f32(0))
+    push = f32(0.6) + f32(2.4) * p.drive
+    gain = level * f32(0.5) * (f32(27) + f32(9) * push * push) / (push * (f32(27) + push * push))
+    hiss = level * level * p.click * s.snap[v] * f32(0.16)
+    count = np.int64(s.keep_count[v])
+    for i in range(0, QUANTUM, LANE):
+        t = ramp(i)
+        turns = s.phase[v] + step * t + depth * (f32(1) - power(fall, t))
+        env = s.env[v] * power(fade, vmax(t + late, splat(f32(0))) - kept)
+        white = noise(s.seed[v], count + i) - noise(s.seed[v], count + i + 2)
+        body = vtanh(vsine(turns) * push) * env
+        add(out, i, vmin((t + s.age[v]) * f32(1 / 8), splat(f32(1)))
+            * fma(body, splat(gain), white * power(snap, t) * hiss))
+    fallen = decay_per_sample(p.sweep_s, dt * SPAN)
+    s.phase[v] = wrap(s.phase[v] + step * SPAN + depth * (f32(1) - fallen))
+    s.bend[v] = flush(s.bend[v] * fallen)
+    s.env[v] = faded(s.env[v] * decay_per_sample(p.decay_s, dt * (max(late + SPAN, f32(0)) - kept)))
+    s.snap[v] = faded(s.snap[v] * decay_per_sample(CLICK_S, dt * SPAN))
+    s.age[v] = min(s.age[v] + SPAN, FAR)
+    s.keep_count[v] = advance(s.keep_count[v], SPAN)
+
+
+KICK = Voice("kick", PARAMS, STATE, strike, release, render)

@@ -1,0 +1,171 @@
+"""TB-303: saw or square through a diode ladder, with the envelope, accent and knob laws of the circuit.
+
+Sixteen voices side by side at twice the rate. Slides are the rig's: the pitch glides and nothing is struck again.
+A strike above level 0.7 is an accent; its capacitor charges over strikes, so accents in a row climb. Thread: audio.
+source   Open303 (MIT) for the measured laws; R. Whittle's circuit notes for the accent; ladder: own derivation
+"""
+import math
+
+from engine.lanes import add, fma, load, select, splat, store, vexp2, vfloor, vmax, vmin
+from engine.param import Param
+from engine.rt import LANE, QUANTUM, exp2, f32, rt
+from engine.voice import Voice, fields
+from engine.waves import HALVE, halve, quiet, vsaw, vtangent
+
+PARAMS = (
+    Param("cutoff_hz", 80.0, 6000.0, 520.0, "exp", 0.02),
+    Param("resonance", 0.0, 1.0, 0.65, "lin", 0.02),
+    Param("env_mod", 0.0, 1.0, 0.45, "lin", 0.02),
+    Param("decay_s", 0.1, 3.0, 0.5, "exp", 0.02),          # the filter envelope's time constant
+    Param("accent", 0.0, 1.0, 0.6, "lin", 0.02),
+    Param("wave", 0.0, 1.0, 0.0, "lin", 0.02),             # 0 saw, 1 square
+)
+STATE = fields("turns", "s1", "s2", "s3", "s4", "slow", "deep", "flat", "sweep", "hit", "body", "gate",
+               "loud", "level", "force", "keep_charge", keep_half=HALVE)
+STEP = 8                                  # samples between two settings of the ladder
+SELF = f32(17.0)                          # loop gain at which the ladder oscillates
+ACCENT_S, BODY_S = f32(0.2), f32(1.23)    # filter decay of an accent; amplitude decay
+CHARGE_S, DRAIN_S = f32(0.147), f32(0.1)  # 47 k and 100 k into 1 uF
+LOG2E = f32(1.4426950408889634)
+
+
+@rt
+def strike(s, v, p, pitch_hz, level):
+    """Both envelopes start; the accent's charge is kept from the note before."""
+    s.hit[v], s.body[v], s.gate[v], s.level[v] = f32(1), f32(1), f32(1), level
+    s.force[v] = min(max((level - f32(0.7)) * f32(1 / 0.3), f32(0)), f32(1))
+
+
+@rt
+def release(s, v, p):
+    """The gate falls: silence within some 15 ms, 50 ms after an accent."""
+    s.gate[v] = f32(0)
+
+
+@rt
+def pivots(g, k):
+    """The elimination factors of the ladder's tridiagonal system and the loop's 1 / (1 + k beta)."""
+    one, q, gg = splat(f32(1)), g + g + f32(1), g * g
+    a4 = one / q
+    a3 = one / (q - gg * a4)
+    a2 = one / (q - gg * a3)
+    a1 = one / (q - f32(2) * gg * a2)
+    return a1, a2, a3, a4, one / (f32(1) + k * (f32(2) * (gg * gg) * (a1 * a2) * (a3 * a4)))
+
+
+@rt
+def ladder(x, s1, s2, s3, s4, slow, g, k, a1, a2, a3, a4, loop, lag):
+    """One sample of the diode ladder, trapezoidal, no unit delay; returns the output and the new state.
+
+    first capacitor half size, so it oscillates at sqrt(2) times the pole rate with k = 17;
+    slow is a low-pass of the output that keeps the feedback from the lowest octaves
+    """
+    g2 = g + g
+    e4 = a4 * s4
+    e3 = a3 * fma(g, e4, s3)
+    e2 = a2 * fma(g, e3, s2)
+    e1 = a1 * fma(g2, e2, s1)
+    w2 = fma(g * a2, e1, e2)
+    w3 = fma(g * a3, w2, e3)
+    w4 = fma(g * a4, w3, e4)
+    u = fma(k, slow - w4, x) * loop
+    u = vmin(vmax(u, splat(f32(-3))), splat(f32(3)))
+    uu = u * u
+    u = u * (uu + f32(27)) / fma(uu, splat(f32(9)), splat(f32(27)))
+    v1 = fma(g2 * a1, u, e1)
+    v2 = fma(g * a2, v1, e2)
+    v3 = fma(g * a3, v2, e3)
+    v4 = fma(g * a4, v3, e4)
+    slow = fma(lag, v4 - slow, slow)
+    return v4, v1 + v1 - s1, v2 + v2 - s2, v3 + v3 - s3, v4 + v4 - s4, slow
+
+
+@rt
+def falling(time_s, step_s):
+    """The share left of an exponential after step_s, in lanes."""
+    return vexp2(splat(-LOG2E * step_s) / time_s)
+
+
+@rt
+def knobs(p):
+    """Octaves the envelope opens, octaves below the knob it rests, the ladder's loop gain, make-up gain."""
+    c = min(max((math.log2(p.cutoff_hz) - f32(8.2946)) * f32(1 / 2.9306), f32(0)), f32(1))
+    wide = (f32(1) - c) * (f32(0.737) + f32(3.774) * p.env_mod) + c * (f32(0.864) + f32(4.195) * p.env_mod)
+    k = f32(0.95) * SELF * (f32(1) - exp2(f32(-3) * LOG2E * p.resonance)) * f32(1 / 0.950213)
+    return wide, f32(0.294) + f32(0.048) * c, k, f32(1) + f32(0.12) * k
+
+
+@rt
+def envelopes(s, v, p, step_s):
+    """Move the envelopes of 16 voices on by one step; returns (filter envelope, accent sweep, loudness)."""
+    force = load(s.force, v) * p.accent
+    accented = splat(f32(1e-3)) < force
+    hit = quiet(load(s.hit, v) * falling(select(accented, splat(ACCENT_S), splat(p.decay_s)), step_s))
+    smooth = load(s.sweep, v)
+    smooth = quiet(fma(hit - smooth, splat(f32(1) - exp2(-LOG2E * step_s * f32(1000.0))), smooth))
+    drive = vmax(force * smooth - f32(0.08), splat(f32(0)))
+    charge = load(s.keep_charge, v)
+    up = drive - charge
+    rate = select(splat(f32(0)) < up, splat(step_s / CHARGE_S), splat(step_s / DRAIN_S))
+    charge = quiet(fma(select(splat(f32(0)) < up, up, -charge), rate, charge))
+    body = quiet(load(s.body, v) * falling(splat(BODY_S), step_s))
+    gate_s = select(accented, splat(f32(0.012)), splat(f32(0.003)))
+    body = select(load(s.gate, v) < splat(f32(0.5)), body * falling(gate_s, step_s), body)
+    body = select(body < splat(f32(1e-6)), splat(f32(0)), body)
+    store(s.hit, v, hit)
+    store(s.sweep, v, smooth)
+    store(s.keep_charge, v, charge)
+    store(s.body, v, body)
+    rise = fma(body - load(s.flat, v), splat(f32(1) - exp2(-LOG2E * step_s * f32(1000.0))), load(s.flat, v))
+    rise = select(rise < splat(f32(1e-6)), splat(f32(0)), rise)
+    store(s.flat, v, rise)
+    loud = rise * load(s.level, v) * fma(force, smooth, f32(0.45) * smooth + f32(0.55))
+    bend = drive * (f32(1) - p.resonance) + charge * p.resonance
+    return smooth, bend, loud
+
+
+@rt
+def render(s, g, p, pitch_hz, out, dt):
+    """Add 32 frames of voices 16 g .. 16 g + 15 to out, frame by frame; dt is seconds per sample."""
+    v, half = g * LANE, f32(0.5) * dt
+    step = vmin(vmax(load(pitch_hz, v), splat(f32(5))) * half, splat(f32(0.1)))
+    per = splat(f32(1)) / step
+    wide, rest, gain, make_up = knobs(p)
+    k, lag = splat(gain), splat(f32(1) - exp2(f32(-9.0647) * f32(150.0) * half))
+    cut, floor_hz = f32(9.0647) * f32(44.5) * half, f32(9.0647) * f32(24.2) * dt
+    turns, slow, deep, flat = load(s.turns, v), load(s.slow, v), load(s.deep, v), splat(f32(0))
+    s1, s2, s3, s4 = load(s.s1, v), load(s.s2, v), load(s.s3, v), load(s.s4, v)
+    loud = load(s.loud, v)
+    for block in range(0, QUANTUM, STEP):
+        env, bend, aim = envelopes(s, v, p, dt * f32(STEP))
+        octaves = fma(env - rest, splat(wide), bend * f32(2.5))
+        hz = vmin(vmax(vexp2(octaves) * p.cutoff_hz, splat(f32(60))), splat(min(f32(18000), f32(0.2) / half)))
+        w = vtangent(hz * (f32(math.pi) * half)) * f32(0.7071067811865476)
+        a1, a2, a3, a4, loop = pivots(w, k)
+        climb = (aim - loud) * f32(1 / STEP)
+        for i in range(block, block + STEP):
+            x = vsaw(turns, per) - p.wave * vsaw(turns + f32(0.47), per)
+            deep = fma(x - deep, splat(cut), deep)
+            first, s1, s2, s3, s4, slow = ladder((x - deep) * f32(0.5), s1, s2, s3, s4, slow, w, k,
+                                                 a1, a2, a3, a4, loop, lag)
+            turns = turns + step
+            x = vsaw(turns, per) - p.wave * vsaw(turns + f32(0.47), per)
+            deep = fma(x - deep, splat(cut), deep)
+            second, s1, s2, s3, s4, slow = ladder((x - deep) * f32(0.5), s1, s2, s3, s4, slow, w, k,
+                                                  a1, a2, a3, a4, loop, lag)
+            turns = turns + step
+            y = halve(first, second, s.keep_half, v * HALVE)
+            loud = loud + climb
+            add(out, i * LANE, y * loud * make_up)
+        loud = aim
+    store(s.turns, v, turns - vfloor(turns))
+    store(s.s1, v, quiet(s1))
+    store(s.s2, v, quiet(s2))
+    store(s.s3, v, quiet(s3))
+    store(s.s4, v, quiet(s4))
+    store(s.slow, v, quiet(slow))
+    store(s.deep, v, quiet(deep))
+    store(s.loud, v, loud)
+
+
+TB303 = Voice("tb303", PARAMS, STATE, strike, release, render, shape="lanes")
