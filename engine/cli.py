@@ -2,17 +2,17 @@
 
 Nothing heavy is imported here: a command brings in what it needs when it runs.
 """
-import math
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from engine import console
-from engine.errors import DeviceError, EngineError, ParamError
+from engine.errors import DeviceError, EngineError
 
 DEFAULT_BARS = 64                         # what `play` renders where there is no sound device
 
@@ -21,32 +21,20 @@ app = typer.Typer(
     help="Plays a language model live: its hidden states become house music while it writes.")
 
 
-def between(low, high):
-    """A check of an option's number, NaN and infinity included."""
-    def check(param: typer.CallbackParam, value: float | None):
-        if value is not None and not (math.isfinite(value) and low <= value <= high):
-            raise ParamError(f"{param.opts[0]} must be a number from {low:g} to {high:g}, "
-                             f"got {value:g}")
-        return value
-    return check
-
-
-def _number(help_text, low, high):
-    return typer.Option(help=f"{help_text} ({low:g} to {high:g})", callback=between(low, high))
-
-
 SetName = Annotated[str, typer.Argument(metavar="SET", help="a set's name or file")]
-Model = Annotated[str, typer.Option(help="embedded, a folder, or a hub id")]
+Model = Annotated[str | None, typer.Option(
+    help="embedded, a folder, or a hub id; default: the set's, embedded if it names none")]
 Prompt = Annotated[str | None, typer.Option(help="the text the model starts from")]
-Tempo = Annotated[float | None, _number("beats a minute", 20, 400)]
-Temperature = Annotated[float | None, _number("of the sampler", 0, 2)]
-TokensPerBar = Annotated[int | None, _number("1, 2, 4, 8 or 16", 1, 16)]
+Tempo = Annotated[float | None, typer.Option(help="beats a minute, 20 to 400")]
+Temperature = Annotated[float | None, typer.Option(help="of the sampler, 0 to 2")]
+TokensPerBar = Annotated[int | None, typer.Option(help="1, 2, 4, 8 or 16")]
 Seed = Annotated[int | None, typer.Option(help="model seed: another seed, another text")]
 NoiseSeed = Annotated[int | None, typer.Option(help="seed of noise in sounds; changes no event")]
-Rate = Annotated[int, _number("sample rate, Hz", 8000, 192000)]
-Block = Annotated[int | None, _number("samples a device block", 1, 65536)]
-Bars = Annotated[int | None, _number("stop after this many bars", 1, 100_000)]
-Throttle = Annotated[float | None, _number("slow the model to tokens a second", 0.01, 100_000)]
+Rate = Annotated[int, typer.Option(help="samples a second")]
+Block = Annotated[int | None, typer.Option(help="samples a block")]
+Bars = Annotated[int | None, typer.Option(help="stop after this many bars")]
+Throttle = Annotated[float | None, typer.Option(
+    help="slow the model to this many tokens a second")]
 Record = Annotated[Path | None, typer.Option(help="journal the performance into this take")]
 RecordStates = Annotated[bool, typer.Option("--record-states", help="with the model's raw states")]
 Stems = Annotated[Path | None, typer.Option(help="one file a part into this folder")]
@@ -55,14 +43,14 @@ Json = Annotated[bool, typer.Option("--json", help="one JSON object as the last 
 
 
 @app.command()
-def play(name: SetName = "house", model: Model = "embedded", prompt: Prompt = None,
+def play(name: SetName = "house", model: Model = None, prompt: Prompt = None,
          bpm: Tempo = None, temperature: Temperature = None, tokens_per_bar: TokensPerBar = None,
          seed: Seed = None, noise_seed: NoiseSeed = None, bars: Bars = None,
          audio: Annotated[str | None, typer.Option(help="sound device, see `devices`")] = None,
          rate: Rate = 48000, block: Block = None, record: Record = None,
          record_states: RecordStates = False, throttle: Throttle = None, as_json: Json = False):
     """Play a set live until Ctrl-C (or render it to a WAV file where there is no sound device)."""
-    from engine.session import Options
+    from engine.session import Options, choose
     options = Options(
         set=name, model=model, prompt=prompt, bpm=bpm, temperature=temperature, seed=seed,
         tokens_per_bar=tokens_per_bar, noise_seed=noise_seed, bars=bars, audio=audio,
@@ -71,8 +59,9 @@ def play(name: SetName = "house", model: Model = "embedded", prompt: Prompt = No
     if trouble is None:
         _play(options, as_json)
         return
-    options.bars = bars or DEFAULT_BARS
-    options.out = console.free_name(Path(name).stem, ".wav")
+    choose(options)                                            # what is wrong is said first
+    options = replace(options, bars=bars or DEFAULT_BARS,
+                      out=console.free_name(Path(name).stem, ".wav"))
     console.say(f"{trouble}: rendering {options.bars} bars to {options.out} instead")
     _render(options, as_json)
 
@@ -104,7 +93,7 @@ def _no_output():
 
 @app.command()
 def render(name: SetName = "house", bars: Bars = DEFAULT_BARS, seed: Seed = None,
-           prompt: Prompt = None, model: Model = "embedded", rate: Rate = 48000,
+           prompt: Prompt = None, model: Model = None, rate: Rate = 48000,
            block: Block = None, out: Out = None, stems: Stems = None, noise_seed: NoiseSeed = None,
            tokens_per_bar: TokensPerBar = None, temperature: Temperature = None,
            bpm: Tempo = None, record: Record = None, record_states: RecordStates = False,
@@ -122,19 +111,27 @@ def _render(options, as_json):
     from engine import session
     with console.progress(f"{options.set} to {options.out}") as report:
         result = session.render(options, report)
-    console.give(result, as_json)
+    console.give(result, as_json, _summary(result))
+
+
+def _summary(result):
+    first, *others = result["files"]
+    stems = f" and {len(others)} stems" if others else ""
+    cut = "" if result.get("whole", True) else "; the take was cut short, this is what it holds"
+    return (f"{first}{stems}: {result['seconds']:.1f} s of sound in {result['took_s']:.1f} s, "
+            f"{result['times_real_time']:.0f} times real time{cut}")
 
 
 @app.command()
 def replay(take: Annotated[Path, typer.Argument(help="a recorded take")], out: Out = None,
-           stems: Stems = None, rate: Rate = 48000, block: Block = None, as_json: Json = False):
+           stems: Stems = None, block: Block = None, as_json: Json = False):
     """Render a take again, without the model."""
     from engine import session
     out = out or console.free_name(take.stem, ".wav")
-    options = session.Options(out=out, stems=stems, rate_hz=rate, block=block)
+    options = session.Options(out=out, stems=stems, block=block)
     with console.progress(f"{take} to {out}") as report:
         result = session.replay(take, out, options, report)
-    console.give(result, as_json)
+    console.give(result, as_json, _summary(result))
 
 
 @app.command()
@@ -151,8 +148,10 @@ def devices(as_json: Json = False):
     """List the sound devices; `play --audio NAME` takes any part of a name."""
     from engine import stream
     found = stream.devices()
-    lines = [str(device) for device in found] or ["no sound device found: `play` renders instead"]
-    console.give({"devices": found}, as_json, "\n".join(lines))
+    lines = [f"{'*' if device.default else ' '} {device.name}  ({device.host}, {device.channels} "
+             f"channels, {device.rate_hz:.0f} Hz)" for device in found]
+    console.give({"devices": [vars(device) for device in found]}, as_json,
+                 "\n".join(lines) or "no sound device found: `play` renders instead")
 
 
 @app.command()
@@ -184,12 +183,13 @@ def bench(context: typer.Context,
 @app.command()
 def train(data: Annotated[Path, typer.Argument(help="folder with the text to train on")],
           out: Annotated[Path, typer.Argument(help="folder for checkpoints and the model")],
-          minutes: Annotated[float, _number("how long", 0.1, 100_000)] = 120.0,
-          threads: Annotated[int, _number("processor threads", 1, 1024)] = 2,
+          minutes: Annotated[float, typer.Option(help="how long")] = 120.0,
+          threads: Annotated[int, typer.Option(help="processor threads")] = 2,
           as_json: Json = False):
     """Train the embedded model; the same command goes on where it stopped."""
     from engine.model.train import recipe
-    console.give({"model": recipe.train(data, out, minutes, threads)}, as_json)
+    model = recipe.train(data, out, minutes, threads)
+    console.give({"model": model}, as_json, f"the model is in {model}")
 
 
 @app.command()

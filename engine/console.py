@@ -27,15 +27,9 @@ def plain(value):
     return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 
-def give(result, as_json, text=None):
-    """A command's result: one JSON object as the last line, or `text` (else its plain entries)."""
-    if as_json:
-        lines = json.dumps(plain(result), ensure_ascii=False)
-    elif text is not None:
-        lines = text
-    else:
-        lines = "\n".join(f"{key:20} {value}" for key, value in plain(result).items()
-                          if not isinstance(value, dict | list))
+def give(result, as_json, text):
+    """A command's result: one JSON object as the last line, or the text."""
+    lines = json.dumps(plain(result), ensure_ascii=False) if as_json else text
     sys.stdout.write(lines.rstrip("\n") + "\n")
     sys.stdout.flush()
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from engine import console
 from engine.keys import ESCAPE, Keys
+from engine.mapping import UNITS
 
 REFRESH_S = 1 / 15
 TEXT_ROWS, MESSAGES = 4, 3
@@ -44,8 +45,8 @@ def clean(text):
 
 def fit(text, width, style=""):
     """A Text of exactly `width` cells."""
-    line = Text(clean(text), style=style, no_wrap=True, end="")
-    line.truncate(max(width, 0), overflow="ellipsis", pad=True)
+    line = Text(clean(text) if width > 0 else "", style=style, no_wrap=True, end="")
+    line.truncate(width, overflow="ellipsis", pad=True)
     return line
 
 
@@ -79,8 +80,12 @@ def _pair(left, right, width):
 
 
 def _feature(name, value, width):
-    label = width - 14
-    return fit(f"{name:{label}.{label}} {bar_of(value, 8)} {value:4.2f}", width)
+    """A feature as its place 0..1, so without its unit."""
+    stem, _, unit = name.rpartition("_")
+    size = 8 if width >= 34 else 4
+    label = width - size - 6
+    name = stem if unit in UNITS else name
+    return fit(f"{name:{label}.{label}} {bar_of(value, size)} {value:4.2f}", width)
 
 
 def _level(number, name, level_db, muted, width):
