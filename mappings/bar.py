@@ -1,5 +1,6 @@
 """From scene, chords and cells to the rows of one bar. Thread: control."""
 from dataclasses import dataclass, replace
+from functools import partial
 
 from engine.mapping import Target
 from mappings import drums, harmony
@@ -72,7 +73,7 @@ class BarWriter:
         scene = self.form.scenes[self.form.name]
         if self.form.cycle != self.cycle:
             self._open_cycle()
-        if scene.theme not in self.themes or self.form.name == "intro":
+        if scene.theme not in self.themes or scene.theme != "a":
             self.themes[scene.theme] = self._new_theme(scene.theme)
         self.theme = self.themes[scene.theme]
         self.active = {}
@@ -144,24 +145,30 @@ class BarWriter:
         self.active = active
         if not self.keyed or self.form.section_bar == 0 and self.form.cycle == 0 and scene.name == "intro":
             self._key()
-        ended = self.memory.phrase_ended(self.form.bar * STEPS)
-        moved = self.memory.spread("resid.mid.turn", self.phrase_tokens)
         for role in active:
-            if role in self.grammars:
-                self._cell(role, ended, moved)
+            if role in self.grammars and role not in self.theme.cells:
+                self.theme.cells[role] = self._write(role)
+        if bar and bar % 8 == 0 and self.memory.phrase_ended(self.form.bar * STEPS):
+            self._renew()
 
-    def _cell(self, role, ended, moved):
-        """A role's cell: new when there is none, varied or rewritten at eight-bar lines where a phrase ended."""
-        cells, grammar = self.theme.cells, self.grammars[role]
-        if role not in cells:
-            self.written += 1
-            cells[role] = write(grammar, self.memory, self.active[role], f"{self.theme.letter}{self.written}")
-        elif self.form.section_bar and self.form.section_bar % 8 == 0 and ended:
-            self.written += 1
-            name = f"{self.theme.letter}{self.written}"
-            anew = write if moved > 0.6 else None
-            cells[role] = (anew(grammar, self.memory, self.active[role], name) if anew else
-                           varied(cells[role], grammar, self.memory, self.active[role], name))
+    def _write(self, role, how=write):
+        """A role's cell from the frames of the phrase that is over."""
+        self.written += 1
+        name = f"{self.theme.letter}{self.written}"
+        return how(self.grammars[role], self.memory, self.active[role], name)
+
+    def _renew(self):
+        """A phrase of the text ended on an eight-bar line: the role whose band wrote most has its
+        cell varied; when the text turned away, it is written anew and the next one varied."""
+        cells, tokens = self.theme.cells, self.phrase_tokens
+        roles = sorted((role for role in self.active if role in cells and role in LIVE),
+                       key=lambda role: -self.memory.spread(LIVE[role], tokens))
+        turned = self.memory.spread("resid.mid.turn", tokens) > 0.6
+        for role in roles[:1 + turned]:
+            if turned and role == roles[0]:
+                cells[role] = self._write(role)
+            else:
+                cells[role] = self._write(role, partial(varied, cells[role]))
 
     def _drums(self):
         """The fixed groove, the build's roll, and the fill that closes eight bars."""
@@ -170,10 +177,12 @@ class BarWriter:
             strikes = [s for s in strikes if s[0] != "clap"] + drums.build_roll(self.form.section_bar)
             if self.form.section_bar % 8 == 7:
                 strikes = [s for s in strikes if not (s[0] == "kick" and s[1] >= 8)]
-        elif self.form.fill and "kick" in self.active:
-            names = [n for n, rows in drums.FILLS.items() if all(role in self.active for role, _, _ in rows)]
-            name = self.memory.choose("token.margin_nat", self.memory.per_bar, [*names, "gap"])
-            strikes = drums.fill(strikes, name, "token.margin_nat")
+        elif self.form.fill:
+            names = [name for name, rows in drums.FILLS.items()
+                     if all(role in self.active for role, _, _ in rows)]
+            if names:
+                name = self.memory.choose("token.margin_nat", self.memory.per_bar, names)
+                strikes = drums.fill(strikes, name, "token.margin_nat")
         return strikes
 
     def _drum_st(self, role, step):
@@ -214,10 +223,12 @@ class BarWriter:
         """The chord's notes in the role's register, led from the chord before; a loop keeps its voicings."""
         known = self.theme.voicings.get(grammar.role)
         if known is None:
-            known, before = [], self.voiced.get(grammar.role)
+            known, before, once = [], self.voiced.get(grammar.role), {}
             for degree in self.theme.degrees:
                 chord = harmony.chord_at(self.tonic, self.mode, degree)
-                before = harmony.lead_voices(chord.tones, before, *grammar.register)
+                if degree not in once:
+                    once[degree] = harmony.lead_voices(chord.tones, before, *grammar.register)
+                before = once[degree]
                 known.append(before)
             self.theme.voicings[grammar.role] = known
         self.voiced[grammar.role] = known[index]

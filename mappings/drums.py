@@ -30,8 +30,9 @@ def fill(strikes, name, cause):
 
 
 def build_roll(bar):
-    """Claps that close a build: quarters, eighths, then sixteenths over eight bars; the last two beats have no kick."""
+    """Claps of a build over eight bars: halves, quarters, eighths, then sixteenths to fill."""
     gap = (8, 8, 4, 4, 4, 4, 2, 1)[bar % 8]
-    return [("clap", s, 0.35 + 0.3 * (bar % 8) / 8 + 0.2 * s / STEPS, "grammar: build")
+    cause = "fill build: grammar" if bar % 8 == 7 else "grammar: build"
+    return [("clap", s, 0.35 + 0.3 * (bar % 8) / 8 + 0.2 * s / STEPS, cause)
             for s in range(0, STEPS, gap)]
 

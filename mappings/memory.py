@@ -5,13 +5,16 @@ four bars turned by the golden section of the unit circle: the model's own last 
 Thread: control.
 """
 import zlib
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
+from dataclasses import replace
 
 from engine.records import CALIBRATION, INVALID, SINK, TEMPLATE, Frame
 
 SILENT = CALIBRATION | INVALID | SINK | TEMPLATE
-KEPT = 512                                # frames remembered
+KEPT, TRUSTED = 512, 64                   # frames remembered; enough of them to rank by
 NEVER = -1 << 40
+SPREAD = 0.9                              # of means, against that of places: 1 / root(count)
 GOLDEN = 0.6180339887498949
 NAMES = ("token.surprisal_nat", "token.entropy_nat", "token.margin_nat", "resid.low.speed", "resid.mid.speed",
          "resid.high.speed", "resid.mid.turn", "attn.low.write", "attn.mid.write", "attn.high.write",
@@ -38,18 +41,37 @@ def read(frame, name):
     return zlib.crc32(f"{name} {frame.token}".encode()) % 1024 / 1023.0, "token"
 
 
+class Settled:
+    """A feature's place among its own last values: 0.5 is usual here, whatever the model and the
+    temperature. The calibrated place stands until `TRUSTED` values are in."""
+
+    def __init__(self):
+        self.order, self.sorted = deque(), []
+
+    def place(self, value):
+        """Takes a calibrated place in; its place among the remembered ones."""
+        low, high = bisect_left(self.sorted, value), bisect_right(self.sorted, value)
+        count = len(self.sorted)
+        insort(self.sorted, value)
+        self.order.append(value)
+        if count >= KEPT:
+            del self.sorted[bisect_left(self.sorted, self.order.popleft())]
+        trust = min(1.0, count / TRUSTED)
+        return value + trust * ((low + high + 1) / (2 * count + 2) - value)
+
+
 class Memory:
     """Frames heard so far, oldest first; `per_bar` tokens make a bar."""
 
     def __init__(self, per_bar):
         self.per_bar = max(1, round(per_bar))
         self.real, self.heard = deque(maxlen=KEPT), deque(maxlen=KEPT)
-        self.recalled = 0
+        self.recalled, self.settled = 0, {}
         self.real_step = self.end_step = self.recalled_end_step = NEVER
 
     def hear(self, step, frames, late, due):
         """The frames that count at this step: those that came, or one recalled when one was due and none came."""
-        fresh = [frame for frame in frames if not frame.flags & SILENT]
+        fresh = [self._settle(frame) for frame in frames if not frame.flags & SILENT]
         for frame in fresh:
             self.real.append(frame)
             self.real_step = step
@@ -61,6 +83,14 @@ class Memory:
             fresh = [self._recall(step)]
         self.heard.extend(fresh)
         return fresh
+
+    def _settle(self, frame):
+        settled = self.settled
+        for name in frame.unit:
+            if name not in settled:
+                settled[name] = Settled()
+        return replace(frame, unit={name: settled[name].place(value)
+                                    for name, value in frame.unit.items() if value == value})
 
     def _recall(self, step):
         count, phrase = self.recalled, 4 * self.per_bar
@@ -93,8 +123,7 @@ class Memory:
 
     def spread(self, name, count):
         """The mean again, its likely range opened to 0..1 (means of many places crowd about the middle)."""
-        middle = self.mean(name, count) - 0.5
-        return min(max(0.5 + middle * 0.9 * min(4.0, max(1.0, count ** 0.5)), 0.0), 0.999)
+        return min(max(0.5 + SPREAD * count ** 0.5 * (self.mean(name, count) - 0.5), 0.0), 0.999)
 
     def choose(self, name, count, options):
         """One of `options` by a feature's mean place over the last `count` frames."""

@@ -109,7 +109,7 @@ class Music:
     tonics: tuple = (33, 31, 36, 29, 34)
     modes: tuple = ("aeolian", "dorian")
     swing: tuple = (0.505, 0.535)
-    edit_above: float = 0.88
+    edit_above: float = 0.91
     edits: int = 3
     levels_db: dict | None = None
     delay_send: float = 0.15

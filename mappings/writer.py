@@ -80,7 +80,7 @@ def _slides(grammar, table, steps):
     if not grammar.slide:
         return set()
     near = [b for a, b in zip(steps, steps[1:], strict=False) if b - a <= 2]
-    eager = 0.2 + 0.12 * _spread(table["slide"][1])
+    eager = 0.2 + 0.15 * _spread(table["slide"][1])
     count = min(len(near), max(1, round(len(steps) * eager)))
     return set(sorted(near, key=lambda i: (-table["slide"][1][i], i))[:count])
 
