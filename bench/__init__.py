@@ -9,7 +9,6 @@ import datetime
 import importlib
 import inspect
 import os
-import pkgutil
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -19,21 +18,21 @@ from engine.errors import EngineError, ParamError, suggestion
 FOLDER = Path(__file__).parent
 
 
-def names():
-    """The benches, without importing one."""
-    return sorted(found.name for found in pkgutil.iter_modules([str(FOLDER)])
-                  if not found.name.startswith("_"))
-
-
 def summaries():
-    """Name to the first sentence of its docstring."""
-    docs = {name: ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text("utf-8"))) or ""
-            for name in names()}
-    return {name: doc.split("Thread:")[0].split("\n\n")[0].strip() for name, doc in docs.items()}
+    """Name to first paragraph, of every file with a `run`, without importing it."""
+    trees = {path.stem: ast.parse(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.py"))}
+    found = {name: ast.get_docstring(tree) or "" for name, tree in trees.items()
+             if any(isinstance(node, ast.FunctionDef) and node.name == "run" for node in tree.body)}
+    return {name: " ".join(doc.split("Thread:")[0].split("\n\n")[0].split())
+            for name, doc in found.items()}
+
+
+def names():
+    return list(summaries())
 
 
 def listing():
-    return "\n".join(f"{name:10} {' '.join(doc.split())}" for name, doc in summaries().items())
+    return "\n".join(f"{name:10} {doc}" for name, doc in summaries().items())
 
 
 def machine():

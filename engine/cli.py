@@ -50,7 +50,7 @@ def play(name: SetName = "house", model: Model = None, prompt: Prompt = None,
          rate: Rate = 48000, block: Block = None, record: Record = None,
          record_states: RecordStates = False, throttle: Throttle = None, as_json: Json = False):
     """Play a set live until Ctrl-C (or render it to a WAV file where there is no sound device)."""
-    from engine.session import Options, choose
+    from engine.performance import Options, choose
     options = Options(
         set=name, model=model, prompt=prompt, bpm=bpm, temperature=temperature, seed=seed,
         tokens_per_bar=tokens_per_bar, noise_seed=noise_seed, bars=bars, audio=audio,
@@ -99,7 +99,7 @@ def render(name: SetName = "house", bars: Bars = DEFAULT_BARS, seed: Seed = None
            bpm: Tempo = None, record: Record = None, record_states: RecordStates = False,
            throttle: Throttle = None, as_json: Json = False):
     """Play a set against virtual time into a WAV file, faster than real time."""
-    from engine.session import Options
+    from engine.performance import Options
     _render(Options(
         set=name, model=model, prompt=prompt, bpm=bpm, temperature=temperature, seed=seed,
         tokens_per_bar=tokens_per_bar, noise_seed=noise_seed, rate_hz=rate, block=block,
@@ -127,8 +127,9 @@ def replay(take: Annotated[Path, typer.Argument(help="a recorded take")], out: O
            stems: Stems = None, block: Block = None, as_json: Json = False):
     """Render a take again, without the model."""
     from engine import session
+    from engine.performance import Options
     out = out or console.free_name(take.stem, ".wav")
-    options = session.Options(out=out, stems=stems, block=block)
+    options = Options(out=out, stems=stems, block=block)
     with console.progress(f"{take} to {out}") as report:
         result = session.replay(take, out, options, report)
     console.give(result, as_json, _summary(result))

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from engine import console
+from engine.errors import EngineError
 from engine.keys import ESCAPE, Keys
 from engine.mapping import UNITS
 
@@ -21,7 +22,7 @@ FLOOR_DB = -48.0                          # an empty level bar
 MARKS = 2                                 # combining marks kept on one letter
 KEYS = {" ": "next", "h": "hold", "+": "warmer", "=": "warmer", "-": "cooler", "_": "cooler",
         "f": "filter", "!": "panic", **{str(n): f"mute:{n}" for n in range(1, 9)}}
-HELP = "space next  1-8 mute  p prompt  h hold  +/- temp  f filter  ! panic"
+HELP = "space next 1-8 mute p prompt h hold +/- temp f filter !panic"
 
 
 def clean(text):
@@ -153,19 +154,29 @@ def rows(status, width, height, line=None):
 
 
 class Typing:
-    """What the keys mean: commands, or, after p, the letters of a prompt."""
+    """What the keys mean: commands, or, after p, the letters of a prompt.
+
+    line    the prompt so far, None while keys are commands
+    faults  [(s, why a key did nothing)]
+    """
 
     def __init__(self, session):
-        self._session, self.line = session, None
+        self._session, self.line, self.faults = session, None, []
 
-    def take(self, characters):
+    def take(self, characters, seconds):
         for character in characters:
-            if self.line is not None:
-                self._letter(character)
-            elif character == "p":
-                self.line = ""
-            elif character in KEYS:
-                self._session.key(KEYS[character])
+            try:
+                self._key(character)
+            except EngineError as error:
+                self.faults = [*self.faults[1 - MESSAGES:], (seconds, str(error))]
+
+    def _key(self, character):
+        if self.line is not None:
+            self._letter(character)
+        elif character == "p":
+            self.line = ""
+        elif character in KEYS:
+            self._session.key(KEYS[character])
 
     def _letter(self, character):
         if character in "\r\n":
@@ -217,7 +228,8 @@ def show(session, screen=None):
 def _follow(session, keys, typing, draw):
     while True:
         status = session.status()
+        status.messages = sorted([*status.messages, *typing.faults])
         draw(status)
         if status.done:
             return
-        typing.take(keys.read(REFRESH_S))
+        typing.take(keys.read(REFRESH_S), status.seconds)

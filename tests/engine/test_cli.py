@@ -81,8 +81,9 @@ def twin(monkeypatch, tmp_path):
         return {"files": [out], "seconds": 2.0, "took_s": 0.5, "times_real_time": 4.0,
                 "peak": float("nan"), "whole": len(arguments) == 2}
 
-    module = types.SimpleNamespace(Options=Options, play=recorder, render=render, replay=render,
-                                   choose=recorder)
+    module = types.SimpleNamespace(play=recorder, render=render, replay=render)
+    offered = types.SimpleNamespace(Options=Options, choose=recorder)
+    monkeypatch.setitem(sys.modules, "engine.performance", offered)
     monkeypatch.setitem(sys.modules, "engine.session", module)
     card = types.SimpleNamespace(name="card", host="ALSA", channels=2, rate_hz=48e3, default=True)
     monkeypatch.setitem(sys.modules, "engine.stream", types.SimpleNamespace(devices=lambda: [card]))

@@ -14,8 +14,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from engine import view
+from engine.errors import SetError
 from engine.keys import Keys
-from engine.view import Plain, Typing, bar_of, clean, fit, rows, tail
+from engine.view import HELP, Plain, Typing, bar_of, clean, fit, rows, tail
 
 NASTY = {
     "emoji": "The 👩‍👩‍👧‍👦 family 🇩🇪 saw a 🏴‍☠️ and ❤️ and 👍🏽 " * 9,
@@ -60,7 +61,7 @@ def test_the_last_rows_survive_any_height(height):
     assert len(picture) <= height
     assert picture[0].startswith("house  drop 5/16  bar 37.2  126.0 bpm")
     if height >= 16:
-        assert picture[-1].startswith("space next")
+        assert picture[-1] == HELP
         assert any("playing on" in row for row in picture)
         assert any("3 late records" in row for row in picture)
 
@@ -106,9 +107,11 @@ def test_bars():
 # ---- keys
 class Recorder:
     def __init__(self, statuses=()):
-        self.keys, self.prompts, self._statuses = [], [], list(statuses)
+        self.keys, self.prompts, self._statuses, self.fault = [], [], list(statuses), None
 
     def key(self, name):
+        if self.fault:
+            raise self.fault
         self.keys.append(name)
 
     def prompt(self, text):
@@ -120,7 +123,7 @@ class Recorder:
 
 def test_every_key_has_its_command():
     session = Recorder()
-    Typing(session).take(" 18h+=-_f!9x\x1b")
+    Typing(session).take(" 18h+=-_f!9x\x1b", 1.0)
     assert session.keys == ["next", "mute:1", "mute:8", "hold", "warmer", "warmer", "cooler",
                             "cooler", "filter", "panic"]
 
@@ -128,13 +131,23 @@ def test_every_key_has_its_command():
 def test_a_prompt_is_typed_sent_and_left():
     session = Recorder()
     typing = Typing(session)
-    typing.take("pThe sae\x7f\x7fea h🌊!\r")
+    typing.take("pThe sae\x7f\x7fea h🌊!\r", 1.0)
     assert session.prompts == ["The sea h🌊!"] and session.keys == [] and typing.line is None
-    typing.take("phello\x1b f")
+    typing.take("phello\x1b f", 1.0)
     assert session.prompts == ["The sea h🌊!"] and session.keys == ["next", "filter"]
-    typing.take("p  \r")
-    typing.take("pab\x15cd\x07\n")
+    typing.take("p  \r", 1.0)
+    typing.take("pab\x15cd\x07\n", 1.0)
     assert session.prompts == ["The sea h🌊!", "cd"]
+
+
+def test_a_key_that_cannot_be_carried_out_is_a_message():
+    session = Recorder()
+    session.fault = SetError("there is no part 8")
+    typing = Typing(session)
+    typing.take("8h", 7.0)
+    assert typing.faults == [(7.0, "there is no part 8")] * 2
+    typing.take("8888", 9.0)
+    assert typing.faults == [(9.0, "there is no part 8")] * 3
 
 
 def test_what_is_typed_is_shown():
