@@ -8,6 +8,7 @@ from mappings.music import STEPS
 from mappings.writer import Mark, varied, write
 
 PHRASE = 4                                # bars of a phrase line: cells, entries and exits sit on it
+MAIN, FULL = "a", 0.35                    # the main theme; the density from which a section is full
 LIVE = {"bass": "attn.low.write", "stab": "attn.mid.write", "hook": "attn.high.write", "pad": "mlp.mid.write",
         "hat": "attn.high.write", "perc": "mlp.high.write", "ghost": "mlp.low.write", "openhat": "resid.high.speed",
         "clap": "resid.low.speed"}
@@ -73,9 +74,7 @@ class BarWriter:
         scene = self.form.scenes[self.form.name]
         if self.form.cycle != self.cycle:
             self._open_cycle()
-        if scene.theme not in self.themes or scene.theme != "a":
-            self.themes[scene.theme] = self._new_theme(scene.theme)
-        self.theme = self.themes[scene.theme]
+        self._open_theme(scene)
         self.active = {}
         self.swing = self.memory.spread("token.margin_nat", self.phrase_tokens)
         levels = self.music.levels_db or {}
@@ -91,6 +90,12 @@ class BarWriter:
         self.themes, self.keyed = {}, False
         self.cast = self.music.casts[self.cycle % len(self.music.casts)]
 
+    def _open_theme(self, scene):
+        """The scene's theme; a side theme ("b") is other chords at each return."""
+        if scene.theme not in self.themes or scene.theme != MAIN:
+            self.themes[scene.theme] = self._new_theme(scene.theme)
+        self.theme = self.themes[scene.theme]
+
     def _key(self):
         """The cycle's key and mode, once there is something to read them from."""
         before = (self.tonic, self.mode)
@@ -98,7 +103,7 @@ class BarWriter:
         tonics = [t for t in self.music.tonics if self.cycle == 0 or t != before[0]]
         self.tonic = self.memory.choose("resid.axis.1", count, tonics)
         self.mode = self.memory.choose("resid.axis.2", count, self.music.modes)
-        self.keyed = True
+        self.keyed = len(self.memory.heard) >= self.memory.per_bar
 
     def _new_theme(self, letter):
         if not self.keyed:
@@ -119,7 +124,11 @@ class BarWriter:
     # ---- one bar
     def write_bar(self):
         """The bar's rows by step, after what a phrase line changes."""
-        if self.form.section_bar % PHRASE == 0 or not self.active:
+        first_words = not self.keyed and len(self.memory.heard) >= self.memory.per_bar
+        if first_words and (self.form.plan or self.form.section_bar % PHRASE == 0):
+            self.themes = {}
+            self._open_theme(self.form.scenes[self.form.name])
+        if self.form.section_bar % PHRASE == 0 or first_words:
             self._phrase_line()
         index = self.form.section_bar % len(self.theme.degrees)
         self.chord = harmony.chord_at(self.tonic, self.mode, self.theme.degrees[index])
@@ -143,13 +152,15 @@ class BarWriter:
             if not late and heard:
                 active[entry.role] = entry.density
         self.active = active
-        if not self.keyed or self.form.section_bar == 0 and self.form.cycle == 0 and scene.name == "intro":
-            self._key()
         for role in active:
-            if role in self.grammars and role not in self.theme.cells:
-                self.theme.cells[role] = self._write(role)
+            if role in self.grammars and self._key_of(role) not in self.theme.cells:
+                self.theme.cells[self._key_of(role)] = self._write(role)
         if bar and bar % 8 == 0 and self.memory.phrase_ended(self.form.bar * STEPS):
             self._renew()
+
+    def _key_of(self, role):
+        """A role has two cells in a theme: one for thin sections, one for full ones."""
+        return role, self.active[role] >= FULL
 
     def _write(self, role, how=write):
         """A role's cell from the frames of the phrase that is over."""
@@ -161,14 +172,13 @@ class BarWriter:
         """A phrase of the text ended on an eight-bar line: the role whose band wrote most has its
         cell varied; when the text turned away, it is written anew and the next one varied."""
         cells, tokens = self.theme.cells, self.phrase_tokens
-        roles = sorted((role for role in self.active if role in cells and role in LIVE),
+        roles = sorted((r for r in self.active if self._key_of(r) in cells and r in LIVE),
                        key=lambda role: -self.memory.spread(LIVE[role], tokens))
         turned = self.memory.spread("resid.mid.turn", tokens) > 0.6
         for role in roles[:1 + turned]:
-            if turned and role == roles[0]:
-                cells[role] = self._write(role)
-            else:
-                cells[role] = self._write(role, partial(varied, cells[role]))
+            key = self._key_of(role)
+            anew = turned and role == roles[0]
+            cells[key] = self._write(role, write if anew else partial(varied, cells[key]))
 
     def _drums(self):
         """The fixed groove, the build's roll, and the fill that closes eight bars."""
@@ -195,7 +205,7 @@ class BarWriter:
             return []
         if grammar.kind == "pad":
             return self._pad(grammar, index)
-        cell = self.theme.cells[role]
+        cell = self.theme.cells[self._key_of(role)]
         marks = cell.bars[self.form.section_bar % len(cell.bars)]
         play = {"hit": self._hit, "bass": self._bass, "stab": self._stab, "hook": self._hook}[grammar.kind]
         return [row for mark in marks for row in play(grammar, mark, index)]
