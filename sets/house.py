@@ -1,17 +1,53 @@
 """House."""
 from engine.mapping import Link
+from engine.sets import Fx, Part, Set
 from mappings.house import HOUSE_CASTS, HOUSE_GRAMMARS, HOUSE_SCENES
 from mappings.music import Music
+from synths.clap import CLAP
+from synths.delay import DELAY
+from synths.djfilter import DJFILTER
+from synths.duck import DUCK
+from synths.fm import FM
+from synths.hat import HAT
+from synths.kick import KICK
+from synths.limiter import LIMITER
+from synths.pad import PAD
+from synths.reverb import REVERB
+from synths.string import STRING
+from synths.tb303 import TB303
+
+PROMPT = "The night was warm, and down by the harbour the music began."
 
 MUSIC = Music(
     HOUSE_SCENES, HOUSE_GRAMMARS, HOUSE_CASTS,
     tonics=(33, 31, 36, 29, 34), modes=("aeolian", "dorian"), swing=(0.505, 0.535),
     edit_above=0.91, edits=3,
-    levels_db={"kick": -6.0, "clap": -12.0, "hat": -17.0, "openhat": -17.0, "bass": -9.0,
-               "chords": -13.0, "lead": -13.0, "pad": -17.0, "perc": -16.0},
+    levels_db={"kick": -1.5, "clap": 5.0, "hat": -2.0, "openhat": -8.0, "bass": 8.0,
+               "chords": -8.5, "lead": -0.5, "pad": -15.0, "perc": -2.0},
 )
 
 LINKS = (
     #    feature                reads       target               writes          curve  rise  fall
     Link("token.entropy_nat",   (0.3, 4.5), "bass.cutoff_hz",    (220.0, 1500.0), "exp", 0.15, 0.60),
+)
+
+SET = Set(
+    model="embedded", prompt=PROMPT, bpm=124, seed=7, tokens_per_bar=8, temperature=0.9,
+    parts={
+        "kick":    Part(KICK, voices=2, level_db=-6.0),
+        "clap":    Part(CLAP, voices=2, level_db=-12.0, reverb_send=0.12),
+        "hat":     Part(HAT, voices=2, choke="hats", level_db=-17.0, pan=0.15, decay_s=0.08),
+        "openhat": Part(HAT, voices=2, choke="hats", level_db=-17.0, pan=0.15, decay_s=0.45),
+        "bass":    Part(TB303, voices=1, level_db=-9.0, duck=0.8),
+        "chords":  Part(FM, voices=8, level_db=-13.0, duck=0.5, delay_send=0.2, reverb_send=0.15),
+        "lead":    Part(STRING, voices=8, level_db=-13.0, duck=0.3, delay_send=0.3,
+                        reverb_send=0.2),
+        "pad":     Part(PAD, voices=8, level_db=-17.0, duck=0.9, reverb_send=0.35),
+        "perc":    Part(FM, voices=4, level_db=-16.0, pan=-0.3, ratio=3.5, decay_s=0.09,
+                        delay_send=0.25, reverb_send=0.1),
+    },
+    sends={"delay": Fx(DELAY, level_db=-3.0, beats=0.75), "reverb": Fx(REVERB, level_db=-3.0)},
+    master=(DJFILTER,), limiter=LIMITER, duck=DUCK, key_part="kick",
+    out_level_db=6.0,
+    links=LINKS, music=MUSIC,
 )
