@@ -1,32 +1,46 @@
-"""Trains the embedded model: a small Llama, Muon for the matrices and AdamW for the rest. Process: its own.
+"""Trains the embedded model: a small Llama, Muon for the matrices and AdamW for the rest.
 
-The budget is given in minutes, so the learning rate follows the clock: warm-up, plateau, and a linear fall over the last
-part. Every `SAVE_S` seconds, and on Ctrl-C, the whole state is written (to a side file, then renamed); the same
-command goes on from there.
+    hiddenstage train DATA OUT --minutes 95
+
+The budget is given in minutes, so the learning rate follows the clock: warm-up, plateau, and a
+linear fall over the last part. Every `SAVE_S` seconds, and on Ctrl-C, the whole state is written
+(to a side file, then renamed); the same command goes on from there. Thread: control.
 """
 import json
 import math
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from engine.errors import ModelError
 from engine.model.train import corpus
 
 CONTEXT = 512
 BATCH = 16                               # rows of CONTEXT tokens a step
 WARM_UP, FALL = 0.02, 0.45               # shares of the budget
 MATRIX_RATE, OTHER_RATE = 4e-3, 4e-3
-SAVE_S = 120.0
-SHAPE = dict(vocab_size=corpus.VOCABULARY, hidden_size=256, num_hidden_layers=6, num_attention_heads=8,
-             num_key_value_heads=4, head_dim=32, intermediate_size=704, max_position_embeddings=2048,
-             rope_parameters={"rope_type": "default", "rope_theta": 10000.0}, tie_word_embeddings=True,
-             rms_norm_eps=1e-5, bos_token_id=0, eos_token_id=0, attention_bias=False)
+MICRO = 8                                # rows of one backward pass
+SAVE_S, SAY_S = 120.0, 30.0
+CHECK = 400                              # steps between looks at the held-out text
+SHAPE = dict(vocab_size=corpus.VOCABULARY, hidden_size=256, num_hidden_layers=6,
+             num_attention_heads=8, num_key_value_heads=4, head_dim=32, intermediate_size=704,
+             max_position_embeddings=2048, tie_word_embeddings=True, rms_norm_eps=1e-5,
+             rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+             bos_token_id=0, eos_token_id=0, attention_bias=False)
+
+
+def tell(line):
+    """One progress line to standard error."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 def rate(share):
@@ -36,11 +50,11 @@ def rate(share):
     return max(0.02, min(1.0, (1.0 - share) / FALL))
 
 
-def prepare(data, out):
-    """Tokenizer and packed ids in `out`, made once; returns (train ids, held-out ids, held-out bytes)."""
+def prepare(data, out, say=tell):
+    """Tokenizer and packed ids in `out`, made once: (train ids, held-out ids, held-out bytes)."""
     if not (out / "corpus.json").exists():
         train, held = corpus.read(data)
-        print(f"{len(train)} sections to train on, {len(held)} held out; training the tokenizer", flush=True)
+        say(f"{len(train)} sections to train on, {len(held)} held out; training the tokenizer")
         tokenizer = corpus.train_tokenizer(train)
         tokenizer.save(str(out / "tokenizer.json"))
         for name, texts in (("train", train), ("held", held)):
@@ -49,12 +63,14 @@ def prepare(data, out):
                  "train_bytes": sum(len(t.encode()) for t in train)}
         (out / "corpus.json").write_text(json.dumps(sizes))
     sizes = json.loads((out / "corpus.json").read_text())
-    return np.load(out / "train.npy", mmap_mode="r"), np.load(out / "held.npy", mmap_mode="r"), sizes["held_bytes"]
+    return (np.load(out / "train.npy", mmap_mode="r"), np.load(out / "held.npy", mmap_mode="r"),
+            sizes["held_bytes"])
 
 
 def optimisers(model):
     """Muon on the hidden matrices, AdamW on embeddings and gains."""
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n and "lm_head" not in n]
+    matrices = [p for n, p in model.named_parameters()
+                if p.ndim == 2 and "embed" not in n and "lm_head" not in n]
     known = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in known]
     return (torch.optim.Muon(matrices, lr=MATRIX_RATE, weight_decay=0.02, momentum=0.95,
@@ -63,7 +79,7 @@ def optimisers(model):
 
 
 def batch_at(ids, step):
-    """The rows of one step: every window of the text once a pass, in an order fixed by the pass number."""
+    """The rows of one step: every window once a pass, in an order fixed by the pass number."""
     windows = (len(ids) - 1) // CONTEXT
     first = step * BATCH
     rows = []
@@ -78,7 +94,7 @@ def batch_at(ids, step):
 
 @torch.no_grad()
 def held_out_nats(model, ids, windows=None):
-    """Mean nats per token of the held-out text, each token with at least half a window before it."""
+    """Mean nats per token of held-out ids, each token with at least half a window before it."""
     model.eval()
     half = CONTEXT // 2
     starts = range(0, len(ids) - CONTEXT - 1, half)
@@ -112,7 +128,6 @@ def restore(out, model, opts):
     path = out / "state.safetensors"
     if not path.exists():
         return {"step": 0, "seconds": 0.0, "log": []}
-    from safetensors import safe_open
     with safe_open(path, "pt") as file:
         progress = json.loads(file.metadata()["progress"])
     flat = load_file(path)
@@ -131,71 +146,116 @@ def restore(out, model, opts):
 
 
 def export(out, model):
-    """The finished checkpoint: bf16 safetensors, config and tokenizer, as any Hugging Face folder."""
+    """The finished checkpoint: bf16 safetensors, config, tokenizer; a Hugging Face folder."""
     final = out / "embedded"
     bf16 = LlamaForCausalLM(model.config).to(torch.bfloat16)
     bf16.load_state_dict({n: p.to(torch.bfloat16) for n, p in model.state_dict().items()})
     bf16.save_pretrained(final)
-    PreTrainedTokenizerFast(tokenizer_file=str(out / "tokenizer.json"), bos_token=corpus.END, eos_token=corpus.END,
-                            clean_up_tokenization_spaces=False).save_pretrained(final)
+    PreTrainedTokenizerFast(
+        tokenizer_file=str(out / "tokenizer.json"), bos_token=corpus.END, eos_token=corpus.END,
+        clean_up_tokenization_spaces=False).save_pretrained(final)
     return final
 
 
-def train(data, out, minutes, threads=2):
-    """Trains until `minutes` of training time (over all runs) are used up; returns the checkpoint folder."""
-    out = Path(out)
+def learn(model, opts, row, factor):
+    """One step on (BATCH, CONTEXT + 1) ids at a learning-rate factor; returns its loss, nats."""
+    for opt, base in zip(opts, (MATRIX_RATE, OTHER_RATE), strict=True):
+        opt.param_groups[0]["lr"] = base * factor
+    loss_sum = 0.0
+    for part in row.split(MICRO):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = model(part[:, :-1]).logits
+            loss = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1).float(), part[:, 1:].flatten())
+        (loss * len(part) / len(row)).backward()
+        loss_sum += loss.item() * len(part) / len(row)
+    if not math.isfinite(loss_sum):
+        raise ModelError(f"training: the loss is {loss_sum}; go on from an older state.safetensors")
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for opt in opts:
+        opt.step()
+        opt.zero_grad(set_to_none=True)
+    return loss_sum
+
+
+class Interrupts:
+    """`asked` turns True on the first Ctrl-C or TERM; a second one acts as usual."""
+
+    def __enter__(self):
+        self.asked = False
+        self._old = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _ask(self, *_):
+        self.asked = True
+        self.__exit__()
+
+    def __exit__(self, *_):
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+
+
+def open_run(data, out, minutes, threads, say):
+    """(model, optimisers, progress, train ids, held-out ids, held-out bytes a token)."""
+    if not (math.isfinite(minutes) and minutes > 0.0):
+        raise ModelError(f"training: minutes must be above 0, got {minutes}")
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(threads)
     torch.manual_seed(1)
-    ids, held, held_bytes = prepare(Path(data), out)
+    ids, held, held_bytes = prepare(Path(data), out, say)
     model = LlamaForCausalLM(LlamaConfig(**SHAPE))
     opts = optimisers(model)
     progress = restore(out, model, opts)
     bytes_per_token = held_bytes / len(held)
-    print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(ids):,} tokens a pass, "
-          f"{bytes_per_token:.2f} bytes a token, step {progress['step']}", flush=True)
-    stop = []
-    signal.signal(signal.SIGINT, lambda *_: stop.append(1))
-    signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
-    budget_s, last_save, losses = minutes * 60.0, time.monotonic(), []
-    while progress["seconds"] < budget_s and not stop:
-        begin = time.monotonic()
-        factor = rate(progress["seconds"] / budget_s)
-        for opt, base in zip(opts, (MATRIX_RATE, OTHER_RATE), strict=True):
-            opt.param_groups[0]["lr"] = base * factor
-        row = batch_at(ids, progress["step"])
-        loss_sum = 0.0
-        for part in row.split(8):
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits = model(part[:, :-1]).logits
-                loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), part[:, 1:].flatten())
-            (loss * len(part) / len(row)).backward()
-            loss_sum += loss.item() * len(part) / len(row)
-        if not math.isfinite(loss_sum):
-            raise FloatingPointError(f"loss is {loss_sum} at step {progress['step']}: restore an older state")
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for opt in opts:
-            opt.step()
-            opt.zero_grad(set_to_none=True)
-        losses.append(loss_sum)
-        progress["step"] += 1
-        progress["seconds"] += time.monotonic() - begin
-        if progress["step"] % 20 == 0:
-            speed = BATCH * CONTEXT / (time.monotonic() - begin)
-            print(f"step {progress['step']} {progress['seconds'] / 60:.1f}/{minutes} min loss {np.mean(losses[-20:]):.3f} "
-                  f"{np.mean(losses[-20:]) / math.log(2) / bytes_per_token:.3f} bits/byte rate {factor:.2f} "
-                  f"{speed:.0f} tok/s", flush=True)
-        if time.monotonic() - last_save > SAVE_S:
-            save(out, model, opts, progress)
-            last_save = time.monotonic()
-        if progress["step"] % 400 == 0:
-            nats = held_out_nats(model, held, windows=24)
-            progress["log"].append([progress["step"], nats / math.log(2) / bytes_per_token])
-            print(f"held out: {progress['log'][-1][1]:.3f} bits/byte", flush=True)
-    save(out, model, opts, progress)
+    say(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(ids):,} tokens a pass, "
+        f"{bytes_per_token:.2f} bytes a token; " +
+        (f"going on at step {progress['step']}" if progress["step"] else "from the beginning"))
+    return model, opts, progress, ids, held, bytes_per_token
+
+
+def line_of(progress, minutes, nats, bytes_per_token, factor, speed):
+    """One progress line."""
+    done = progress["seconds"] / 60
+    return (f"step {progress['step']}  {done:.1f} of {minutes:g} min  loss {nats:.3f}  "
+            f"{nats / math.log(2) / bytes_per_token:.3f} bits/byte  rate {factor:.2f}  "
+            f"{speed:,.0f} tokens/s")
+
+
+def train(data, out, minutes, threads=2, say=tell):
+    """Trains until `minutes` of training time, over all runs, are used; returns the checkpoint.
+
+    data    the folder of `corpus`;  out  state, packed ids and the checkpoint
+    raises  ModelError when the data is not there or the loss is no number
+    """
+    out = Path(out)
+    model, opts, progress, ids, held, bytes_per_token = open_run(data, out, minutes, threads, say)
+    budget_s, losses = minutes * 60.0, []
+    last_save = last_line = time.monotonic()
+    with Interrupts() as interrupts:
+        while progress["seconds"] < budget_s and not interrupts.asked:
+            begin = time.monotonic()
+            factor = rate(progress["seconds"] / budget_s)
+            losses.append(learn(model, opts, batch_at(ids, progress["step"]), factor))
+            progress["step"] += 1
+            now = time.monotonic()
+            progress["seconds"] += now - begin
+            if now - last_line > SAY_S or progress["step"] == 1:
+                say(line_of(progress, minutes, float(np.mean(losses)), bytes_per_token, factor,
+                            BATCH * CONTEXT / (now - begin)))
+                losses, last_line = [], now
+            if now - last_save > SAVE_S:
+                save(out, model, opts, progress)
+                last_save = now
+            if progress["step"] % CHECK == 0:
+                bits = held_out_nats(model, held, windows=24) / math.log(2) / bytes_per_token
+                progress["log"].append([progress["step"], bits])
+                say(f"step {progress['step']}  held out: {bits:.3f} bits/byte")
+        save(out, model, opts, progress)
+    if interrupts.asked:
+        say(f"stopped and saved at step {progress['step']}, {progress['seconds'] / 60:.1f} of "
+            f"{minutes:g} min: the same command goes on from here")
     return export(out, model)
 
 
 if __name__ == "__main__":
-    import sys
-    print(train(sys.argv[1], sys.argv[2], float(sys.argv[3])))
+    tell(str(train(sys.argv[1], sys.argv[2], float(sys.argv[3]))))
