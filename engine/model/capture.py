@@ -65,7 +65,7 @@ class Capture:
         self.count, self.done_ns = 0, 0   # tokens of this forward to keep; 0 switches capture off
         self.arrived = lambda count: None
         self.beat = lambda: None
-        self._handles = []
+        self._handles, self._turns = [], []
         self.stage["valid"] = self._attach(model_map)
         first = self.stage.dtype.fields["resid"][1]
         last, offset = self.stage.dtype.fields["act"][0], self.stage.dtype.fields["act"][1]
@@ -101,6 +101,8 @@ class Capture:
 
         def hook(module, args, kwargs):
             self.beat()
+            for turn in self._turns:
+                turn[0] = 0
             if self.count:
                 x = args[stream] if isinstance(stream, int) else kwargs[stream]
                 rows.put(x[0] if streams else x, self.count)
@@ -108,12 +110,18 @@ class Capture:
 
     def _tap(self, module, is_input, targets):
         """One hook a module; a module that several blocks share fills their rows in call order."""
-        turn, total = [0], len(targets)
+        turn = [0]
+        if len(targets) > 1:
+            self._turns.append(turn)
 
-        def put(x):
-            if self.count:
-                targets[turn[0]].put(x, self.count)
-                turn[0] = (turn[0] + 1) % total
+            def put(x):
+                if self.count:
+                    targets[turn[0]].put(x, self.count)
+                    turn[0] = (turn[0] + 1) % len(targets)
+        else:
+            def put(x, rows=targets[0]):
+                if self.count:
+                    rows.put(x, self.count)
 
         def before(module, args):
             put(args[0])

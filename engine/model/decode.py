@@ -1,8 +1,8 @@
 """One context of one model: feeds tokens, keeps the cache, goes back. Thread: control.
 
-How a model may be fed is tried once, not assumed: chunks against one forward, a rewound cache against
-a fresh one. A model whose cache cannot be fed in chunks is fed a token at a time, one that gives no
-cache reads its window anew for each token, and a cache that cannot be cropped is read again.
+How a model may be fed is tried once, not assumed: chunks against one forward, a rewound cache
+against a fresh one. A model whose cache cannot be fed in chunks is fed a token at a time, one that
+gives no cache reads its window anew for each token, a cache that cannot be cropped is read again.
 """
 import inspect
 from dataclasses import dataclass
@@ -105,7 +105,7 @@ class Context:
             self.feed(ids[i:i + CHUNK], capture=False)
 
     def back(self, length):
-        """Goes back to the first `length` tokens: by cropping the cache, else by reading them again."""
+        """Goes back to the first `length` tokens: crops the cache, else reads them again."""
         if length >= len(self.tokens):
             return
         kept, excess = self.tokens[:length], len(self.tokens) - length
@@ -126,14 +126,14 @@ def probe(model, capture):
     """
     capture.count = 0
     accepts = inspect.signature(model.forward).parameters
-    keeps = "logits_to_keep" in accepts or "kwargs" in accepts and False
+    keeps = "logits_to_keep" in accepts
     ids = torch.arange(5, 5 + PROBE) % max(8, model.get_input_embeddings().weight.shape[0])
     ids = ids.tolist()
     whole = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0].float()
     early = model(input_ids=torch.tensor([ids[:4]]), use_cache=False).logits[0].float()
     if not same(early[-1], whole[3], model):
-        raise ModelError(f"{type(model).__name__} lets later words change earlier ones: choose a causal "
-                         "language model")
+        raise ModelError(f"{type(model).__name__} lets later words change earlier ones: choose a "
+                         "causal language model")
     base = getattr(model, "base_model", None)
     bare = base is not None and base is not model and \
         "input_ids" in inspect.signature(base.forward).parameters

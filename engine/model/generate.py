@@ -1,17 +1,18 @@
 """Reads a prompt and writes on: records in order, rewound and resumed at will. Thread: control.
 
 Every record has its sequence number; STATE n leaves from the last block's hook, TOKEN n after
-sampling. All randomness hangs on (seed, n), chunks are cut by position and never by time, so the same
+sampling. All randomness hangs on (seed, n), chunks are cut by position and never by time: the same
 controls after the same records give the same text, however fast anybody reads.
 """
 from collections import deque
 from dataclasses import dataclass
+from itertools import islice
 
 from engine.model import text
 from engine.model.capture import CHUNK
 from engine.model.decode import Context
 from engine.model.sample import Guard, sample, uniform
-from engine.records import CALIBRATION, END, INVALID, PREFILL, RENEWED, SINK, TEMPLATE
+from engine.records import END, INVALID, PREFILL, RENEWED, SINK, TEMPLATE
 
 TAIL = 64                                 # tokens of the past that a renewed context begins with
 REMEMBERED = 4096                         # records that can be rewound to
@@ -26,8 +27,8 @@ class Written:
     forced: bool                          # the input was given (a prompt), not sampled
     chapter: int                          # counts contexts; `place` is an index into that one
     place: int
-    guard: int
-    words: tuple                          # state of the text decoder after this record
+    guard: int                            # tokens that the guard knew after this record
+    words: tuple                          # the state of the text decoder then
     sampled: int | None = None
 
 
@@ -51,19 +52,19 @@ class Generator:
         self.written = deque(maxlen=REMEMBERED)
         self.given, self.silent = deque(), []          # ids to read as records; ids to read unheard
         self.next, self.words, self.opening = None, text.START, []
-        self.chapter, self.flags, self.renewed_at = 0, 0, 0
+        self.chapter, self.flags, self.renewed_at = 0, 0, -TAIL
         self._chunk, self._published = [], 0
         self.marks = frozenset(loaded.tokenizer.all_special_ids)
-        capture.arrived, capture.beat = self._arrived, rings.beat
+        first = loaded.tokenizer.bos_token_id
+        self.mark = [first] if first is not None else []         # what texts begin with
+        capture.arrived, capture.beat = self.arrived, rings.beat
 
     # ---- what is to be read
     def encode(self, words, begin=False):
-        """Token ids of a text; at the beginning with the mark that begins texts, if there is one."""
+        """Token ids of a text; a beginning has the mark that begins texts, if there is one."""
         ids = list(self.tokenizer(words, add_special_tokens=begin)["input_ids"])
-        first = self.tokenizer.bos_token_id
-        if begin and first is not None and ids[:1] != [first]:
-            ids.insert(0, first)
-        return ids[-(self.window // 2):]
+        mark = self.mark if begin and ids[:1] != self.mark else []
+        return mark + ids[-(self.window - TAIL):]
 
     def open(self, prompt):
         """Begins with a prompt."""
@@ -71,20 +72,25 @@ class Generator:
         self.given.extend(self.opening)
 
     def resume(self, history, prompt="", mid_prompt=False):
-        """Takes over after `history`, the ids spoken so far; the last one is the next record's input."""
+        """Takes over after the ids spoken so far; the last is the next record's input."""
         history = [int(i) for i in history]
         self.opening = self.encode(prompt, begin=True)
-        for token in history[-REMEMBERED:]:
-            self.guard.push(token)
         rest = unread(history, self.opening) or unread(history, self.encode(PARAGRAPH + prompt))
         if mid_prompt and rest:
             self.given.extend(rest)
-            self.silent = history[-(self.window // 2):]
         else:
-            self.next = history[-1]
-            self.silent = history[:-1][-(self.window // 2):]
-        for token in history[-8:]:
+            self.next = history.pop()
+        known = history[-(self.window // 2):]
+        following = [*known[1:], self.next]
+        for place, (token, sampled) in enumerate(zip(known, following, strict=True)):
+            self.guard.push(token)
             self.words, _ = text.advance(self.tokenizer, self.words, token)
+            self.written.append(Written(self.seq - len(known) + place, token, False, self.chapter,
+                                        place, len(self.guard), self.words, sampled))
+        if self.next is not None:
+            self.guard.push(self.next)
+            self.words, _ = text.advance(self.tokenizer, self.words, self.next)
+        self.context.read(known)
         self.flags |= RENEWED
 
     # ---- one step
@@ -107,14 +113,14 @@ class Generator:
     def _read_chunk(self):
         room = self.window - len(self.context.tokens)
         if room < 1:
-            return self._renew(self.context.tokens[-TAIL:])
+            return self._renew(self._tail())
         ids = [self.given.popleft() for _ in range(min(CHUNK, room, len(self.given)))]
         return self._read(ids, forced=True)
 
     def _read(self, ids, forced):
         """Feeds ids as records, and samples after the last one when nothing more is given."""
         if len(self.context.tokens) >= self.window:
-            self._renew(self.context.tokens[-(TAIL - 1):])
+            self._renew(self._tail())
             self.context.read(self.silent)
             self.silent = []
         samples = not self.given
@@ -143,13 +149,13 @@ class Generator:
                         len(self.guard), self.words)
         return entry, flags, piece, samples
 
-    def _arrived(self, count):
+    def arrived(self, count):
         """The last block's hook: publishes what has room at once and leaves the rest to `_read`."""
         while self._published < len(self._chunk) and self.rings.room():
             self._publish()
 
     def _publish(self):
-        """Publishes the next planned record of the chunk, its TOKEN too unless it is yet to be sampled."""
+        """Publishes the next planned record, its TOKEN too unless that is yet to be sampled."""
         row = self._published
         entry, flags, piece, samples = self._chunk[row]
         flags = self.rings.put_state(self.capture, row, entry.seq, self.generation, entry.token,
@@ -182,10 +188,18 @@ class Generator:
                              self.temperature, choice)
         self.next = choice.token
         if ends:
-            self._renew(self.opening[:-1])
-            self.next = self.opening[-1] if self.opening else choice.token
+            self._begin_again()
         elif invalid and self.seq - self.renewed_at >= TAIL:
-            self._renew(self.context.tokens[-TAIL:])    # a NaN in the cache would stay for ever
+            self._renew(self._tail())     # a NaN in the cache would stay for ever
+
+    def _begin_again(self):
+        """After the end of a text: the prompt once more, only its last token heard."""
+        self._renew(self.opening[:-1])
+        self.next = self.opening[-1]
+
+    def _tail(self):
+        """What a renewed context begins with."""
+        return self.mark + self.context.tokens[-TAIL:]
 
     def _renew(self, ids):
         """Begins a new context with ids, which are read but not published."""
@@ -198,7 +212,7 @@ class Generator:
     def rewind(self, after_seq, generation):
         """Drops what was written after record `after_seq`; the next record is the one after it."""
         self.generation = generation
-        unread_ids = [e.token for e, *_ in self._chunk[self._published:]]
+        unread_ids = [e.token for e, *_ in self._chunk[self._published:] if e.forced]
         self._chunk, self._published = [], 0
         dropped = []
         while self.written and self.written[-1].seq > after_seq:
@@ -207,12 +221,7 @@ class Generator:
             return
         self.next = None
         waiting = unread_ids + list(self.given)
-        if unread_ids:
-            last = self.written[-1] if self.written else None
-            self.context.back(last.place + 1 if last else 0)
-        if dropped and not all(entry.forced for entry in dropped):
-            waiting = []
-        for entry in dropped:
+        for entry in dropped:             # the newest first: what was given right after stays given
             waiting = [entry.token, *waiting] if entry.forced else []
         self.given = deque(waiting)
         self._go_back(self.written[-1] if self.written else None)
@@ -228,14 +237,15 @@ class Generator:
             return
         self.seq, self.words = entry.seq + 1, entry.words
         self.guard.rewind(entry.guard)
-        if not self.given:
-            self.next = entry.sampled
-        if entry.chapter == self.chapter:
+        self.next = None if self.given else entry.sampled
+        if self.next in self.ends:
+            self._begin_again()
+        elif entry.chapter == self.chapter:
             self.flags = 0
             self.context.back(entry.place + 1)
         else:
-            ids = [e.token for e in self.written if e.chapter == entry.chapter]
-            self._renew(ids[-TAIL:])
+            recent = [e.token for e in islice(reversed(self.written), TAIL)]
+            self._renew(self.mark + recent[::-1])
 
     def prompt(self, words):
         """Reads a new prompt next; what was said last stays said."""
@@ -246,7 +256,7 @@ class Generator:
     def skip(self):
         """Goes to the next paragraph, in a renewed context."""
         self.given.clear()
-        self._renew(self.context.tokens[-TAIL:])
+        self._renew(self._tail())
         self._append(self.encode(PARAGRAPH))
 
     def _append(self, ids):
@@ -263,37 +273,3 @@ def unread(history, ids):
         if history[-k:] == ids[:k]:
             return ids[k:]
     return []
-
-
-def calibrate(generator, words):
-    """Reads a neutral text and publishes its records with negative sequence numbers; then forgets it."""
-    ids = generator.encode(words, begin=True)
-    context, rings, capture = generator.context, generator.rings, generator.capture
-    capture.arrived, place, said = (lambda count: None), 0, text.START
-    for i in range(0, len(ids), CHUNK):
-        part = ids[i:i + CHUNK]
-        logits = context.feed(part, keep=-1)
-        for k, token in enumerate(part):
-            seq, following = place - len(ids), ids[place + 1] if place + 1 < len(ids) else None
-            flags = CALIBRATION | PREFILL | (SINK if place == 0 else 0)
-            flags |= TEMPLATE if token in generator.marks else 0
-            choice = measured(logits[k], following)
-            piece = ""
-            if following is not None:
-                said, piece = text.advance(generator.tokenizer, said, following)
-            rings.wait(interruptible=False)
-            flags = rings.put_state(capture, k, seq, generator.generation, token, place, flags)
-            rings.put_token(seq, generator.generation, token if following is None else following,
-                            flags, piece, generator.temperature, choice)
-            place += 1
-    context.reset()
-    capture.arrived = generator._arrived
-
-
-def measured(logits, following):
-    """A Choice with the numbers of a token that was given, not sampled."""
-    choice = sample(logits, 0.0, 1.0, Guard(0.0), 0.0)
-    if following is None:
-        return choice._replace(surprisal_nat=float("nan"))
-    top_nat = float(logits.float().max() - logits[following].float())
-    return choice._replace(token=following, surprisal_nat=choice.surprisal_nat + top_nat)

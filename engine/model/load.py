@@ -7,9 +7,11 @@ import hashlib
 import json
 import os
 import re
+import socket
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import torch
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -21,9 +23,11 @@ from transformers.utils import logging
 from engine.errors import ModelError
 
 EMBEDDED_CONTEXT = 512                    # the length it was trained at
-CONTEXT = 1024                            # longest window of others: longer ones cost memory and speed
+CONTEXT = 1024                            # longest window of others: longer ones cost time
+NO_SAFETENSORS = ("model {!r} has no safetensors weights, and pickled ones are not read: save it "
+                  "again with save_pretrained")
 LARGE = 60_000_000                        # parameters from which bfloat16 pays on a CPU that has it
-HASHED = 64 << 20                         # bytes of a file that are hashed whole; of larger ones, samples
+HASHED = 64 << 20                         # bytes of a file hashed whole; of larger ones, samples
 
 
 @dataclass
@@ -48,20 +52,20 @@ def find(name):
     if name == "embedded":
         folder = embedded_folder()
         if not (folder / "config.json").is_file():
-            raise ModelError(f"the embedded model is missing from {folder}: reinstall hiddenstage, or "
-                             "train it with `python -m engine.model.train.recipe`")
+            raise ModelError(f"the embedded model is missing from {folder}: reinstall hiddenstage, "
+                             "or train it with `python -m engine.model.train.recipe`")
         return str(folder), "embedded"
     path = Path(name).expanduser()
     if path.exists():
         if not path.is_dir():
-            raise ModelError(f"model {name!r} is a file: give the folder that holds its config.json")
+            raise ModelError(f"model {name!r} is a file: give the folder that holds config.json")
         if not (path / "config.json").is_file():
             raise ModelError(f"model {name!r} has no config.json: give a folder saved by "
                              "save_pretrained")
         return str(path), path.resolve().name
     if path.is_absolute() or name.startswith((".", "~")) or not re.fullmatch(
             r"[\w][\w.-]*(/[\w.-]+)?", name):
-        raise ModelError(f"model {name!r}: there is no such folder; give a folder with a config.json, "
+        raise ModelError(f"model {name!r}: there is no such folder; give one with a config.json, "
                          "a hub id such as openai-community/gpt2, or 'embedded'")
     return name, name
 
@@ -80,7 +84,7 @@ def check_file(path):
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ModelError(f"{path} is not a safetensors file: copy or download it again") from None
     if size < end:
-        raise ModelError(f"{path} is cut short, {size:,} of {end:,} bytes: copy or download it again")
+        raise ModelError(f"{path} is cut short, {size:,} of {end:,} bytes: copy it again")
     return head + data
 
 
@@ -130,12 +134,22 @@ def check_config(config, name):
     text = config.get_text_config(decoder=True)
     if getattr(config, "is_encoder_decoder", False) or (listed and not any(
             a in known or a.endswith("ForConditionalGeneration") for a in listed)):
-        raise ModelError(f"model {name!r} is a {', '.join(listed) or config.model_type}, not a causal "
-                         "language model: choose one that continues text")
+        raise ModelError(f"model {name!r} is a {', '.join(listed) or config.model_type}, not a "
+                         "causal language model: choose one that continues text")
     if config.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and \
             text.model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        raise ModelError(f"model {name!r} ({config.model_type}) cannot continue text: choose a causal "
-                         "language model")
+        raise ModelError(f"model {name!r} ({config.model_type}) cannot continue text: choose a "
+                         "causal language model")
+
+
+def reachable():
+    """Whether the hub answers; without this its client tries for half a minute."""
+    host = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    try:
+        socket.create_connection((host.hostname, host.port or 443), timeout=3.0).close()
+    except OSError:
+        return bool(os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy"))
+    return True
 
 
 def one_line(error):
@@ -152,8 +166,7 @@ def explain(error, name):
     if isinstance(error, SafetensorError):
         return ModelError(f"the weights of {name!r} cannot be read ({text}): download them again")
     if "safetensors" in str(error) or "pytorch_model.bin" in str(error):
-        return ModelError(f"model {name!r} has no safetensors weights, and pickled ones are not read: "
-                          "save it again with save_pretrained")
+        return ModelError(NO_SAFETENSORS.format(name))
     if not Path(name).expanduser().exists() and name != "embedded":
         return ModelError(f"model {name!r} was not found on the hub, or there is no network: check "
                           "the id, give a folder, or use 'embedded'")
@@ -162,10 +175,11 @@ def explain(error, name):
 
 def load_tokenizer(source, name, local):
     try:
-        return AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=local)
+        return AutoTokenizer.from_pretrained(source, trust_remote_code=False,
+                                             local_files_only=local)
     except (OSError, ValueError, KeyError, ImportError, TypeError, AttributeError) as error:
-        raise ModelError(f"model {name!r} has no tokenizer that can be read ({one_line(error)}): put "
-                         "its tokenizer.json into the folder") from None
+        raise ModelError(f"model {name!r} has no tokenizer that can be read ({one_line(error)}): "
+                         "put its tokenizer.json into the folder") from None
 
 
 def load_model(source, name, config, count, local):
@@ -203,16 +217,18 @@ def load(name, context=None):
     source, shown = find(str(name))
     local = Path(source).is_dir()
     weight_hash = fingerprint(Path(source)) if local else ""
+    if not local and not reachable():
+        local = True                      # only what the hub's cache on this machine holds
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=local)
     except (OSError, ValueError, KeyError, HFValidationError, HfHubHTTPError) as error:
         raise explain(error, str(name)) from None
     check_config(config, str(name))
-    if local and not any(Path(source).glob("*.safetensors")):
-        raise ModelError(f"model {name!r} has no safetensors weights, and pickled ones are not read: "
-                         "save it again with save_pretrained")
+    if weight_hash and not any(Path(source).glob("*.safetensors")):
+        raise ModelError(NO_SAFETENSORS.format(name))
     tokenizer = load_tokenizer(source, str(name), local)
-    model = load_model(source, str(name), config, parameters(Path(source)) if local else LARGE, local)
+    count = parameters(Path(source)) if weight_hash else LARGE
+    model = load_model(source, str(name), config, count, local)
     text = config.get_text_config(decoder=True)
     limit = getattr(text, "max_position_embeddings", None) or getattr(text, "n_positions", None)
     usual = EMBEDDED_CONTEXT if name == "embedded" else CONTEXT

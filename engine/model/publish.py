@@ -1,4 +1,4 @@
-"""The worker's end of the rings: STATE and TOKEN out, controls in, and a sign of life. Thread: control."""
+"""The worker's end of the rings: records out, controls in, a sign of life. Thread: control."""
 import time
 
 import numpy as np
@@ -29,7 +29,7 @@ class Rings:
         self._words = self.state.words
         self._blank = np.zeros(1, TOKEN)[0]
         self._blank["top_log_probability"] = np.nan
-        for name in ("surprisal_nat", "entropy_nat", "margin_nat"):
+        for name in ("surprisal_nat", "entropy_nat", "margin_nat", "temperature"):
             self._blank[name] = np.nan
 
     def beat(self):
@@ -52,7 +52,7 @@ class Rings:
         self.beat()
 
     def put_state(self, capture, row, seq, generation, token, position, flags):
-        """Publishes one captured row; returns its flags, with INVALID where it has no finite numbers."""
+        """Publishes one captured row; returns its flags, INVALID if its numbers are not finite."""
         if not capture.finite(row):
             flags |= INVALID
         stage = capture.stage[row]
@@ -70,8 +70,9 @@ class Rings:
         row = self.token.rows[at]
         self.token.rows[at] = self._blank
         row["seq"], row["generation"], row["token"], row["flags"] = seq, generation, token, flags
-        row["sampled_ns"], row["temperature"] = time.perf_counter_ns(), temperature
+        row["sampled_ns"] = time.perf_counter_ns()
         if choice is not None:
+            row["temperature"] = temperature
             row["surprisal_nat"], row["entropy_nat"] = choice.surprisal_nat, choice.entropy_nat
             row["margin_nat"] = choice.margin_nat
             row["top_log_probability"] = choice.top[:TOP]

@@ -29,7 +29,7 @@ class Choice(NamedTuple):
 
 def uniform(seed, count):
     """A number in [0, 1) from two integers (splitmix64: Steele, Lea and Flood 2014)."""
-    x = (int(seed) * 0x9E3779B97F4A7C15 + int(count) * 0xD1B54A32D192ED03 + 0x2545F4914F6CDD1D) & MASK
+    x = (int(seed) * 0x9E3779B97F4A7C15 + int(count) * 0xD1B54A32D192ED03) & MASK
     for _ in range(2):
         x = (x + 0x9E3779B97F4A7C15) & MASK
         x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & MASK
@@ -41,7 +41,7 @@ def uniform(seed, count):
 class Guard:
     """Remembers which token followed which context in the last WINDOW tokens.
 
-    strength  0 off .. 1: scales what a repetition costs; above 0, LONGEST + 1 tokens never repeat
+    strength  0 off .. 1: scales what a repetition costs; above 0, no LONGEST + 1 repeat
     """
 
     def __init__(self, strength):

@@ -1,160 +1,205 @@
-"""Starts model processes, watches them, and puts another in place of one that died. Thread: control.
+"""Watches the model process and puts another in place of one that died. Thread: control.
 
-No torch here: this is the stage's side. Each worker has a folder of its own in shared memory, so one
-that wakes up beside its successor writes into rings nobody reads.
+No torch here: this is the stage's side.
 """
-import json
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
+from collections import deque
 from pathlib import Path
 
 import numpy as np
 
 from engine.errors import ModelError
-from engine.records import CONTROL, CONTROL_TEXT, PROMPT, STOP, TOKEN, Descriptor, state_dtype
-from engine.ring import BEAT, Ring, shared_folder
+from engine.model.process import Worker
+from engine.records import HOLD, PROMPT, TEMPERATURE
 
-POLITE_S = 1.0                            # how long a worker may take to stop before it is killed
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def environment(threads):
-    """A worker's environment: threads that do not spin (spinning costs the audio its core)."""
-    known = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT)] + ([known] if known else [])),
-            "OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": str(threads),
-            "TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+__all__ = ["Supervised", "Worker"]
+HISTORY, RESERVE_AFTER_S = 1000, 8.0      # tokens handed over; when the reserve starts loading
 
 
-def default_threads():
-    """Cores the model may use: all but two, at least one."""
-    return max(1, (os.cpu_count() or 1) - 2)
+def memory_allows(pid):
+    """Whether the machine has room for a second process as large as `pid`, and 1 GB to spare."""
+    try:
+        page = os.sysconf("SC_PAGE_SIZE")
+        used = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024 > 1.5 * used + (1 << 30)
+    except (OSError, ValueError, IndexError):
+        return False                      # no /proc: a cold start takes over instead
+    return False
 
 
-class Worker:
-    """One model process and the stage's end of its rings.
+class Supervised:
+    """A model that comes back: one worker, a loaded one in reserve where memory allows.
 
-    settings  see `engine.model.worker`; folder  where its files go, None for a new one
-    state, token, descriptor  None until `poll` has said "ready"
+    front, pop  records in order, stale ones dropped;  messages  what happened, for the view
     """
 
-    def __init__(self, settings, folder=None):
-        self.settings = {"threads": default_threads(), **settings}
-        self.folder = Path(folder or tempfile.mkdtemp(prefix="hiddenstage-", dir=shared_folder()))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.process = self.descriptor = self.state = self.token = self.control_ring = None
-        self.error, self.seconds = "", 0.0
-        self.generation = int(self.settings.get("generation", 0))
-        self._failed = False
+    def __init__(self, settings, reserve=True):
+        self.settings = dict(settings)
+        self.worker = self.descriptor = self.reserve = None
+        self.error, self.messages, self.restarts = "", [], 0
+        self.wants_reserve = reserve
+        self.last_seq = int(settings.get("first_seq", 0)) - 1
+        self._history, self._sampled = deque(maxlen=HISTORY), None
+        self._backlog, self._mid_prompt, self._calibrated = deque(), False, False
+        self._pending, self._ready_at, self._retry_at = [], 0.0, 0.0
 
     def start(self):
-        """Launches the process; `poll` tells what becomes of it."""
-        self.control_ring = Ring(self.folder / "control", CONTROL, slots=16)
-        with open(self.folder / "log", "wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "engine.model.worker", str(self.folder),
-                 json.dumps(self.settings)], stdin=subprocess.PIPE, stdout=log, stderr=log,
-                start_new_session=True, env=environment(self.settings["threads"]), cwd=str(ROOT))
+        self.worker = Worker(self.settings).start()
         return self
 
     def poll(self):
-        """"starting", "ready", "failed" (see `error`) or "dead"."""
-        if self.process is None:
-            return "dead" if self.state is not None else "starting"
-        ended = self.process.poll() is not None
-        if self.state is None and not self._failed:
-            if (self.folder / "error.json").exists():
-                self.error = self._read("error.json")["message"]
-                self._failed = True
-            elif (self.folder / "ready.json").exists():
-                self._open()
-            elif ended:
-                self.error, self._failed = self._last_words(), True
-        if self._failed:
+        """"starting", "ready", "recovering" or "failed" (at the first start only; see `error`)."""
+        now, state = time.monotonic(), self.worker.poll() if self.worker else "none"
+        if state == "none":
+            if now >= self._retry_at:
+                self._replace()
+            return "recovering"
+        if state == "failed" and self.descriptor is None:
+            self.error = self.worker.error
             return "failed"
-        if ended:
-            return "dead"
-        return "starting" if self.state is None else "ready"
+        if state in ("failed", "dead") or self.worker.silent():
+            self._lose(state, now)
+            return "recovering"
+        if state == "ready":
+            if self.descriptor is None or not self._ready_at:
+                self._ready_at, self.descriptor = now, self.worker.descriptor
+                if self.restarts:
+                    self.messages.append("the model is back")
+            self._keep_reserve(now)
+        return "starting" if self.descriptor is None else \
+            state if state == "ready" else "recovering"
 
-    def _read(self, name):
-        return json.loads((self.folder / name).read_text())
+    def _lose(self, state, now):
+        """Buries a worker that ended, failed or fell silent; keeps what it had published."""
+        why = {"failed": self.worker.error, "dead": self.worker.error or "the model process ended"
+               }.get(state, "the model process shows no life")
+        self.messages.append(f"{why}; another takes over")
+        while (pair := self._waiting()) is not None:
+            self._backlog.append((pair[0].copy(), pair[1].copy()))
+            self.worker.state.pop()
+            self.worker.token.pop()
+        generation = self.worker.generation
+        self.settings["generation"] = generation + 1
+        self.worker.kill()
+        lived_s = now - self._ready_at if self._ready_at else 0.0
+        self.worker, self._ready_at = None, 0.0
+        self._retry_at = now + (0.0 if lived_s > 5.0 else min(0.25 * 2 ** self.restarts, 10.0))
+        self.restarts += 1
 
-    def _open(self):
-        ready = self._read("ready.json")
-        self.descriptor = Descriptor.from_data(ready["descriptor"])
-        self.seconds = float(ready["seconds"])
-        self.state = Ring(self.folder / "state", state_dtype(self.descriptor))
-        self.token = Ring(self.folder / "token", TOKEN)
+    def _replace(self):
+        """Gives the task to the worker in reserve, or to a new one."""
+        history, first_seq = list(self._history), self.last_seq + 1
+        sampled, mid_prompt = self._sampled, self._mid_prompt
+        for state, token in self._backlog:
+            if int(state["seq"]) >= 0:
+                first_seq = int(state["seq"]) + 1
+                history.append(int(state["token"]))
+                sampled, mid_prompt = after(token)
+        settings = {**self.settings, "standby": False, "first_seq": first_seq,
+                    "history": history + ([sampled] if sampled is not None else []),
+                    "mid_prompt": mid_prompt, "calibrate": not self._calibrated}
+        reserve, self.reserve = self.reserve, None
+        if reserve is not None and reserve.poll() in ("ready", "starting") \
+                and not reserve.silent():
+            reserve.take_over(settings)
+            self.worker = reserve
+        else:
+            if reserve is not None:
+                reserve.kill()
+            self.worker = Worker(settings).start()
+        for pending in self._pending:
+            self.worker.control(*pending)
+        self._pending = []
 
-    def _last_words(self):
-        """The last line that a process wrote before it ended."""
-        try:
-            lines = (self.folder / "log").read_text(errors="replace").strip().splitlines()
-        except OSError:
-            lines = []
-        code = self.process.returncode
-        return f"the model process ended with code {code} while loading" + (
-            f" ({lines[-1][:160]})" if lines else "") + ": try again, or --model embedded"
+    def _keep_reserve(self, now):
+        if not self.wants_reserve:
+            return
+        if self.reserve is None:
+            if now - self._ready_at > RESERVE_AFTER_S and memory_allows(self.worker.process.pid):
+                self.reserve = Worker({**self.settings, "standby": True}).start()
+        elif self.reserve.poll() in ("failed", "dead") or self.reserve.silent():
+            self.reserve.kill()
+            self.reserve, self.wants_reserve = None, False
 
-    def control(self, kind, value=0.0, text="", after_seq=-1):
-        """Sends a control; returns the generation that its records will carry.
+    def _waiting(self):
+        """The worker's next whole record (state row, token row), stale ones dropped, or None."""
+        worker = self.worker
+        while worker is not None and worker.state is not None:
+            state, token = worker.state.front(), worker.token.front()
+            if state is None or token is None:
+                return None
+            if int(state["seq"]) < 0 or int(state["generation"]) >= worker.generation:
+                return state, token
+            worker.state.pop()
+            worker.token.pop()
+        return None
 
-        after_seq  the last record that has been played: the next one is written under the control
-        raises     ModelError for an empty prompt, or when 16 controls wait already
+    def front(self):
+        """The next record (state row, token row), views valid until `pop`, or None."""
+        return self._backlog[0] if self._backlog else self._waiting()
+
+    def pop(self):
+        """The record at the front has been used."""
+        pair = self.front()
+        state, token = pair
+        if int(state["seq"]) >= 0:
+            self._calibrated, self.last_seq = True, int(state["seq"])
+            self._history.append(int(state["token"]))
+            self._sampled, self._mid_prompt = after(token)
+        if self._backlog:
+            self._backlog.popleft()
+        else:
+            self.worker.state.pop()
+            self.worker.token.pop()
+
+    def waiting(self):
+        """How many records are ready (stale ones counted too)."""
+        ring = self.worker.token if self.worker is not None else None
+        return len(self._backlog) + (len(ring) if ring is not None else 0)
+
+    def control(self, kind, value=0.0, text="", after_seq=None):
+        """Sends a control that holds after the last record used (or `after_seq`).
+
+        While a worker is being replaced the control is kept for its successor.
+        returns  the generation of the records under it
         """
+        after_seq = self.last_seq if after_seq is None else after_seq
         if kind == PROMPT and not text.strip():
             raise ModelError("the prompt is empty: type some words")
-        row = self.control_ring.slot()
-        if row is None:
-            raise ModelError("the model does not answer (16 controls are waiting): wait a moment")
-        data = text.encode()[:CONTROL_TEXT].decode(errors="ignore").encode()
-        self.generation += 1
-        row["kind"], row["generation"], row["after_seq"] = kind, self.generation, after_seq
-        row["value"], row["text_bytes"] = value, len(data)
-        row["text"][:len(data)] = np.frombuffer(data, np.uint8)
-        self.control_ring.publish()
-        return self.generation
+        if kind == TEMPERATURE:
+            self.settings["temperature"] = value
+        elif kind == HOLD:
+            self.settings["held"] = value > 0
+        elif kind == PROMPT:
+            self.settings["prompt"] = text
+        self._backlog.clear()
+        if self.worker is None:
+            self._pending.append((kind, value, text, after_seq))
+            return int(self.settings["generation"]) + len(self._pending)
+        return self.worker.control(kind, value, text, after_seq)
 
-    def take_over(self, settings):
-        """Gives a worker that stands by its task."""
-        self.settings.update(settings)
-        self.generation = int(settings.get("generation", 0))
-        side = self.folder / ".takeover.part"
-        side.write_text(json.dumps({**self.settings, "standby": False}))
-        os.replace(side, self.folder / "takeover.json")
-        row = self.control_ring.slot()
-        row["kind"], row["generation"], row["text_bytes"] = PROMPT, self.generation, 0
-        self.control_ring.publish()
+    @property
+    def limit(self):
+        """How many records the model may be ahead."""
+        return self.settings.get("limit")
 
-    def beat_age_s(self):
-        """Seconds since the worker last showed life; 0 while it is loading."""
-        if self.state is None:
-            return 0.0
-        return max(0.0, (time.perf_counter_ns() - int(self.state.words[BEAT])) * 1e-9)
+    @limit.setter
+    def limit(self, records):
+        self.settings["limit"] = int(records)
+        if self.worker is not None and self.worker.state is not None:
+            self.worker.state.limit = records
 
     def stop(self):
-        """Asks the process to end, kills it if it does not, and removes its folder."""
-        if self.process is not None and self.process.poll() is None:
-            if self.control_ring is not None and self.control_ring.slot() is not None:
-                self.control(STOP)
-            self.process.stdin.close()
-            try:
-                self.process.wait(POLITE_S)
-            except subprocess.TimeoutExpired:
-                pass
-        self.kill()
+        for worker in (self.worker, self.reserve):
+            if worker is not None:
+                worker.stop()
+        self.worker = self.reserve = None
 
-    def kill(self):
-        """Ends the process at once, and removes its folder."""
-        if self.process is not None:
-            if self.process.poll() is None:
-                self.process.kill()
-            self.process.wait()
-            if not self.process.stdin.closed:
-                self.process.stdin.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+def after(token):
+    """(sampled id or None, whether a prompt goes on) after a TOKEN row."""
+    given = bool(np.isnan(token["temperature"]))
+    return (None, True) if given else (int(token["token"]), False)

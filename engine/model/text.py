@@ -9,7 +9,7 @@ HELD = 6                                  # tokens that may wait for a character
 WINDOW = 16                               # ids decoded together, at most
 BROKEN = "\ufffd"
 
-START = ((), "", "")                      # (ids of the window, its text shown so far, text to carry)
+START = ((), "", "")                      # (ids of the window, its text so far, text to carry)
 
 
 def decode(tokenizer, ids):
@@ -19,7 +19,7 @@ def decode(tokenizer, ids):
 
 
 def advance(tokenizer, state, token):
-    """(new state, text that `token` adds). Text longer than a record holds is carried to the next."""
+    """(new state, text that `token` adds); what a record cannot hold is carried to the next."""
     ids, shown, carry = state
     ids = (*ids, token)
     whole = decode(tokenizer, ids)

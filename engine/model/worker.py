@@ -1,8 +1,15 @@
 """The model process: `python -m engine.model.worker FOLDER SETTINGS_JSON`. Thread: control.
 
-It loads a model, makes the rings in FOLDER, says so in `ready.json` (or why not in `error.json`), and
-writes records until it is told to stop or its standard input ends, which is how it learns that the
-process which started it is gone.
+It loads a model, makes the rings in FOLDER, says so in `ready.json` (or why not in `error.json`),
+and writes records until it is told to stop or its standard input ends, which is how it learns that
+the process which started it is gone. Settings, all but `model` optional:
+
+model             "embedded", a folder, or a hub id
+prompt            how the text begins;  history, mid_prompt: the ids already spoken instead
+temperature, top_p, repetition_guard, model_seed      the sampler
+limit             records it may be ahead of the reader;  first_seq, generation: of the first one
+threads, nice     processor share;  throttle: tokens a second at most;  context: window, tokens
+calibrate, standby, held      read the neutral text first; wait for a task; begin on hold
 """
 import gc
 import json
@@ -13,6 +20,7 @@ import time
 from pathlib import Path
 
 from engine.errors import EngineError, ModelError
+from engine.model.process import LOADING
 from engine.records import CONTROL, HOLD, PROMPT, SKIP, STOP, TEMPERATURE
 from engine.ring import Ring
 
@@ -37,6 +45,17 @@ def follow_parent():
             pass
         os._exit(0)
     threading.Thread(target=watch, daemon=True, name="parent").start()
+
+
+def beat_while_loading(folder):
+    """Shows life from a thread of its own; returns the function that ends it."""
+    words, over = Ring(folder / "control", CONTROL).words, threading.Event()
+
+    def beat():
+        while not over.wait(0.1):
+            words[LOADING] = time.perf_counter_ns()
+    threading.Thread(target=beat, daemon=True, name="loading").start()
+    return over.set
 
 
 def check(settings):
@@ -74,13 +93,14 @@ class Session:
 
     def begin(self, settings):
         """Makes the generator and gives it its first task."""
-        from engine.model.generate import Generator, calibrate
+        from engine.model.calibrate import calibrate
+        from engine.model.generate import Generator
         self.settings = settings
         self.rings.state.limit = settings.get("limit") or self.rings.state.slots
         self.generator = Generator(self.loaded, self.capture, self.rings, settings, self.ways)
         self.held = bool(settings.get("held"))
         if settings.get("calibrate", True):
-            calibrate(self.generator, (Path(__file__).parent / "neutral.txt").read_text())
+            calibrate(self.generator)
         prompt = settings.get("prompt") or DEFAULT_PROMPT
         if settings.get("history"):
             self.generator.resume(settings["history"], prompt, settings.get("mid_prompt", False))
@@ -147,14 +167,17 @@ def serve(folder, settings):
 
     raises  ModelError when the model cannot be played
     """
-    import torch
     begin = time.perf_counter()
+    import torch
+    loaded = beat_while_loading(folder)
     check(settings)
     torch.set_num_threads(int(settings.get("threads") or max(1, (os.cpu_count() or 1) - 2)))
     with torch.inference_mode():
         session = Session(folder, settings)
         gc.collect()
         gc.freeze()
+        loaded()
+        session.rings.beat()
         write(folder, "ready.json", {"descriptor": session.descriptor.data(), "pid": os.getpid(),
                                      "seconds": time.perf_counter() - begin})
         if settings.get("standby"):
@@ -178,8 +201,8 @@ def main(arguments):
         return 1
     except (OSError, RuntimeError, ValueError, MemoryError) as error:
         line = (str(error).strip().splitlines() or [""])[0][:200]
-        write(folder, "error.json", {"message": f"the model stopped ({type(error).__name__}: {line}): "
-                                                "try another model, or 'embedded'"})
+        said = f"the model stopped ({type(error).__name__}: {line}): try another, or 'embedded'"
+        write(folder, "error.json", {"message": said})
         raise
     return 0
 

@@ -1,0 +1,43 @@
+"""Reads a neutral text through the hooks: the stage learns what is usual. Thread: control."""
+from pathlib import Path
+
+from engine.model import text
+from engine.model.capture import CHUNK
+from engine.model.sample import Guard, sample
+from engine.records import CALIBRATION, PREFILL, SINK, TEMPLATE
+
+NEUTRAL = Path(__file__).parent / "neutral.txt"       # our own words
+
+
+def calibrate(generator):
+    """Reads the neutral text and publishes its records, seq -N..-1; then forgets it."""
+    ids = generator.encode(NEUTRAL.read_text(), begin=True)
+    context, rings, capture = generator.context, generator.rings, generator.capture
+    capture.arrived, place, said = (lambda count: None), 0, text.START
+    for i in range(0, len(ids), CHUNK):
+        part = ids[i:i + CHUNK]
+        logits = context.feed(part, keep=-1)
+        for k, token in enumerate(part):
+            seq, following = place - len(ids), ids[place + 1] if place + 1 < len(ids) else None
+            flags = CALIBRATION | PREFILL | (SINK if place == 0 else 0)
+            flags |= TEMPLATE if token in generator.marks else 0
+            choice = measured(logits[k], following)
+            piece = ""
+            if following is not None:
+                said, piece = text.advance(generator.tokenizer, said, following)
+            rings.wait(interruptible=False)
+            flags = rings.put_state(capture, k, seq, generator.generation, token, place, flags)
+            rings.put_token(seq, generator.generation, token if following is None else following,
+                            flags, piece, generator.temperature, choice)
+            place += 1
+    context.reset()
+    capture.arrived = generator.arrived
+
+
+def measured(logits, following):
+    """A Choice with the numbers of a token that was given, not sampled."""
+    choice = sample(logits, 0.0, 1.0, Guard(0.0), 0.0)
+    if following is None:
+        return choice._replace(surprisal_nat=float("nan"))
+    top_nat = float(logits.float().max() - logits[following].float())
+    return choice._replace(token=following, surprisal_nat=choice.surprisal_nat + top_nat)
