@@ -1,0 +1,63 @@
+"""The documentation against the program: its set plays, its commands exist, its links lead on."""
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from engine import cli, sets
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+IDS = [page.name for page in PAGES]
+COMMANDS = typer.main.get_command(cli.app).commands
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
+
+
+def test_the_set_on_the_first_page_plays():
+    source = blocks(PAGES[0], "python")[0]
+    assert len(source.splitlines()) <= 11
+    player = sets.read(source, "two.py").music.player(2)
+    parts = [note.part for step in range(64) for note in player.step(step, [], False).notes]
+    assert parts.count("kick") == 16 and parts.count("bass") >= 16
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_commands_and_options_exist(page):
+    lines = re.findall(r"^\./stage ([^#\n]*)", "".join(blocks(page, "")), re.M)
+    lines += re.findall(r"`\./stage ([^`|]*)`", page.read_text("utf-8"))
+    for line in lines:
+        name, *words = line.split()
+        if name == "test":
+            continue
+        known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
+
+
+def test_the_pages_name_commands():
+    assert {"play", "render", "replay", "sets", "devices", "doctor", "bench", "train"} <= set(COMMANDS)
+    assert "./stage play" in PAGES[0].read_text("utf-8")
+    assert "./stage test" in PAGES[0].read_text("utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+        assert "://" in target or (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_python_in_the_pages_is_python(page):
+    for block in blocks(page, "python"):
+        ast.parse(block)
+
+
+def test_the_folder_table_is_the_tree():
+    rows = re.findall(r"^\| (`.*?) \|", PAGES[0].read_text("utf-8"), re.M)
+    folders = {name for row in rows for name in re.findall(r"`(\w+)/`", row)}
+    assert folders >= {"engine", "synths", "mappings", "sets", "bench", "tests", "docs"}
+    assert all((ROOT / name).is_dir() for name in folders)
