@@ -14,12 +14,12 @@ import numpy as np
 
 from engine import stream_callback as layout
 from engine.errors import DeviceError
-from engine.stream_portaudio import HOUSE, JACK, Output, choose
+from engine.stream_portaudio import HOUSE, JACK, Output, choose, names_now
 from engine.stream_portaudio import devices as devices
 
 NULL = "null"
 NULL_FRAMES, SCRATCH_FRAMES = 128, 4096
-GRACE_S, LOST_S, LOOK_S, RETRY_S = 0.1, 0.5, 0.1, (0.5, 1.0, 2.0)
+GRACE_S, LOST_S, LOOK_S, RETRY_S = 0.1, 0.5, 0.1, (0.5, 1.0, 2.0, 4.0)
 PRIORITY = 60                             # above what JACK gives its clients
 _ALIVE = weakref.WeakSet()
 _LEFT = []                                # what abandoned streams may still point at
@@ -114,6 +114,9 @@ class Stream:
 
     def _return(self):
         """True when the lost device, or for no name any, sounds again."""
+        names = names_now()
+        if self.device_name not in names and (self.wish is not None or not names):
+            return False
         try:
             instance = HOUSE.renew()
             found = instance.devices()
@@ -129,7 +132,7 @@ class Stream:
 
     def _watch(self):
         calls, seen_s, tries = int(self.words[layout.CALLS]), time.monotonic(), 0
-        while not self._leaving.wait(LOOK_S if self._output else RETRY_S[min(tries, 2)]):
+        while not self._leaving.wait(LOOK_S if self._output else RETRY_S[min(tries, 3)]):
             with self._lock:
                 if self._leaving.is_set():
                     return

@@ -1,14 +1,18 @@
 """PortAudio through sounddevice's own cffi handle: the one file that knows its private names.
 
-PortAudio lists devices once, when it starts, and cannot leave a JACK server that died (its close
-waits ten minutes). So an instance of the library that must not be closed is left behind, and a
-fresh one is loaded from a copy of its file. Thread: control.
+PortAudio lists devices once, when it starts, and cannot leave a JACK server that died: closing a
+stream waits ten minutes, terminating aborts the process. So an instance that has met JACK, or has
+streams, is left behind as it is, and a fresh one is loaded from a copy of its file.
+Thread: control.
 """
 import atexit
 import contextlib
+import ctypes
 import functools
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -17,7 +21,7 @@ from dataclasses import dataclass
 from engine.errors import DeviceError, suggestion
 
 JACK = "JACK Audio Connection Kit"
-PATIENCE_S = 5.0
+PATIENCE_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,11 @@ def _sounddevice():
     """The sounddevice module, or a DeviceError that says what to install."""
     try:
         import sounddevice
-    except OSError as error:
+    except (OSError, ImportError) as error:
         mac = sys.platform == "darwin"
         how = "brew install portaudio" if mac else "apt-get install libportaudio2"
         raise DeviceError(f"no sound: the PortAudio library is missing; {how}") from error
+    atexit.unregister(sounddevice._exit_handler)    # it terminates blindly
     return sounddevice
 
 
@@ -73,6 +78,12 @@ class Instance:
 
     def __init__(self, lib):
         self.lib, self.ffi, self.streams = lib, _sounddevice()._ffi, 0
+
+    @property
+    def closable(self):
+        """True when it may be terminated."""
+        hosts = (self.lib.Pa_GetHostApiInfo(i) for i in range(self.lib.Pa_GetHostApiCount()))
+        return not self.streams and JACK not in (self.ffi.string(h.name).decode() for h in hosts)
 
     def check(self, code, name):
         """Raises when PortAudio says no."""
@@ -166,14 +177,17 @@ class Output:
 
     def leave(self):
         """Closes a lost device where that comes back; a dead JACK's stream stays open for good."""
-        atexit.unregister(_sounddevice()._exit_handler)     # it would close, and wait for, it again
         if self.device.host != JACK:
             with contextlib.suppress(DeviceError):
                 self.close()
 
 
 class House:
-    """The present PortAudio instance of this process, renewed when devices come and go."""
+    """The present PortAudio instance of this process, renewed when devices come and go.
+
+    JACK's threads run in an instance that was left behind, so none is ever unloaded: cffi unloads
+    what nobody refers to, ctypes never does.
+    """
 
     def __init__(self):
         self.lock, self.present = threading.RLock(), None
@@ -182,30 +196,38 @@ class House:
         with self.lock:
             if self.present is None:
                 self.present = Instance(_sounddevice()._lib)
+                ctypes.CDLL(_file())
             return self.present
 
     def renew(self):
-        """Looks for devices again; streams that were never closed keep their own instance."""
-        with self.lock:
+        """Looks for devices again; what plays keeps its own instance."""
+        with self.lock, _quiet():
             old = self.instance()
-            if old.streams == 0:
-                with _quiet():
-                    old.lib.Pa_Terminate()
-                    old.check(old.lib.Pa_Initialize(), "PortAudio")
-                return old
-            sounddevice = _sounddevice()
-            atexit.unregister(sounddevice._exit_handler)  # it would close them
-            file = _file()
-            with tempfile.NamedTemporaryFile(suffix=os.path.basename(file)) as copy:
-                shutil.copyfile(file, copy.name)
-                fresh = Instance(sounddevice._ffi.dlopen(copy.name))
-            with _quiet():
-                fresh.check(fresh.lib.Pa_Initialize(), "PortAudio")
+            if old.closable:
+                old.lib.Pa_Terminate()
+                fresh = old
+            else:
+                file = _file()
+                with tempfile.NamedTemporaryFile(suffix=os.path.basename(file)) as copy:
+                    shutil.copyfile(file, copy.name)
+                    fresh = Instance(_sounddevice()._ffi.dlopen(copy.name))
+                    ctypes.CDLL(copy.name)
+            fresh.check(fresh.lib.Pa_Initialize(), "PortAudio")
             self.present = fresh
             return fresh
 
+    def close(self):
+        """At exit: terminates what may be."""
+        if self.present and self.present.closable:
+            self.present.lib.Pa_Terminate()
+
 
 HOUSE = House()
+atexit.register(HOUSE.close)
+PROBE = """
+import json, sounddevice
+print(json.dumps([d["name"] for d in sounddevice.query_devices() if d["max_output_channels"]]))
+"""
 
 
 def devices(fresh=False):
@@ -214,6 +236,16 @@ def devices(fresh=False):
     raises DeviceError  when PortAudio is not installed
     """
     return (HOUSE.renew() if fresh else HOUSE.instance()).devices()
+
+
+def names_now():
+    """The names of the output devices as a new process sees them; none when that fails."""
+    line = sys.executable, "-c", PROBE
+    try:
+        done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=5)
+        return json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return []
 
 
 def choose(name, found):
