@@ -3,6 +3,7 @@
 A performance is the list of its Steps and, beside it, which frame was heard at which step.
 Thread: any.
 """
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from bench._patterns import STEPS, bars_of, mean, patterns
@@ -53,7 +54,7 @@ def pattern_numbers(play):
 
 def harmony_numbers(play):
     """Fewest chord roots in any 32 bars; different 8-bar progressions; semitones a voice moves."""
-    names = play.chords()
+    names = [name for name in play.chords() if name]
     roots = [chord_named(name)[0] for name in names]
     window = min(32, len(roots))
     fewest = min(len(set(roots[i:i + window])) for i in range(0, len(roots) - window + 1, 8))
@@ -133,7 +134,7 @@ def groove_numbers(play):
 def edit_alignment(play):
     """How surely the surprising words are the ones that edit: P(surprisal of an edited token is
     above that of another), 0.5 by chance. Judged by the text as it was heard."""
-    edited = {i for i, n in play.notes() if n.cause.startswith("edit")}
+    edited = {i for i, n in play.notes() if n.cause.startswith("edit token")}
     edited |= {i - 1 for i in edited}
     with_edit, without = [], []
     for step, frame in play.heard:
@@ -146,12 +147,15 @@ def edit_alignment(play):
     return wins / (len(with_edit) * len(without))
 
 
-def section_alignment(play):
-    """Share of section ends with a sentence end of the text in the bar before."""
-    ends = {step // STEPS for step, frame in play.heard
-            if frame.sentence_end or frame.paragraph_end}
-    starts = [first for _, first, _ in play.sections()[1:]]
-    return mean([float(first - 1 in ends) for first in starts])
+def section_alignment(play, tokens=8):
+    """Share of section ends with a sentence end among the last `tokens` tokens of the text."""
+    steps = [step for step, _ in play.heard]
+    found = []
+    for _, first, _ in play.sections()[1:]:
+        until = bisect_left(steps, first * STEPS)
+        last = play.heard[max(0, until - tokens):until]
+        found.append(float(any(f.sentence_end or f.paragraph_end for _, f in last)))
+    return mean(found)
 
 
 def numbers(play):

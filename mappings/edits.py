@@ -27,7 +27,8 @@ class Editor:
             if self.left <= 0 or surprise < self.music.edit_above:
                 continue
             role = self._role(frame, writer.active)
-            if role and self._edit(frame, role, place, rows, writer, f"edit {name} {surprise:.2f}"):
+            cause = f"edit {'recalled ' if frame.seq < 0 else ''}{name} {surprise:.2f}"
+            if role and self._edit(frame, role, place, rows, writer, cause):
                 self.left -= 1
 
     def _role(self, frame, active):

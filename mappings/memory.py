@@ -14,6 +14,7 @@ from engine.records import CALIBRATION, INVALID, SINK, TEMPLATE, Frame
 SILENT = CALIBRATION | INVALID | SINK | TEMPLATE
 KEPT, TRUSTED = 512, 64                   # frames remembered; enough of them to rank by
 NEVER = -1 << 40
+BAR, LONGEST = 16, 128                    # steps of a bar; of the longest wait for its tokens
 SPREAD = 0.9                              # of means, against that of places: 1 / root(count)
 GOLDEN = 0.6180339887498949
 NAMES = ("token.surprisal_nat", "token.entropy_nat", "token.margin_nat", "resid.low.speed", "resid.mid.speed",
@@ -67,14 +68,15 @@ class Memory:
         self.per_bar = max(1, round(per_bar))
         self.real, self.heard = deque(maxlen=KEPT), deque(maxlen=KEPT)
         self.recalled, self.settled = 0, {}
-        self.real_step = self.end_step = self.recalled_end_step = NEVER
+        self.real_steps = deque(maxlen=self.per_bar)
+        self.end_step = self.recalled_end_step = NEVER
 
     def hear(self, step, frames, late, due):
         """The frames that count at this step: those that came, or one recalled when one was due and none came."""
         fresh = [self._settle(frame) for frame in frames if not frame.flags & SILENT]
         for frame in fresh:
             self.real.append(frame)
-            self.real_step = step
+            self.real_steps.append(step)
             if frame.sentence_end or frame.paragraph_end:
                 self.end_step = step
         if fresh and not late:
@@ -105,10 +107,12 @@ class Memory:
             self.recalled_end_step = step
         return Frame(-1, source.token, "", 0, {}, unit, sentence_end=source.sentence_end)
 
-    def phrase_ended(self, step, steps=16):
-        """True when a sentence of the text ended in the last `steps`; a recalled one counts when nothing else is heard."""
-        last = self.end_step if step - self.real_step <= 4 * steps else max(self.end_step, self.recalled_end_step)
-        return step - last < steps + 1
+    def phrase_ended(self, step):
+        """True when a sentence of the text ended among the last bar's worth of tokens, however long
+        they took, up to LONGEST steps; a recalled one counts when nothing else is heard."""
+        if not self.real_steps or step - self.real_steps[-1] > LONGEST // 2:
+            return step - max(self.end_step, self.recalled_end_step) <= BAR
+        return step - self.end_step <= min(max(step - self.real_steps[0], BAR), LONGEST)
 
     def window(self, count):
         """The last `count` frames, oldest first; a short memory goes round, an empty one is neutral."""

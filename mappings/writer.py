@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from mappings.memory import read
 from mappings.music import STEPS, Grammar
 
+OVERLAP = 0.2                             # steps a note lasts into the one that slides away from it
 HOOK_MOVES = (-2, -1, -1, 1, 1, 2)        # scale steps between two notes of a hook, by the pitch feature's place
 
 
@@ -96,7 +97,7 @@ def write_bar(grammar, frames, density, letter):
     for index, step in enumerate(steps):
         after = steps[index + 1] if index + 1 < len(steps) else STEPS
         wish = shortest + (longest - shortest) * table["length"][1][step]
-        length = after - step + 0.05 if after in slides else min(wish, after - step)
+        length = after - step + OVERLAP if after in slides else min(wish, after - step)
         level = grammar.level + (0.25 if step in accents else 0.12 * table["accent"][1][step] - 0.06)
         cause = f"{grammar.role} {letter}: {table['onset'][0]} {table['onset'][1][step]:.2f}"
         if grammar.kind != "stab":
