@@ -51,14 +51,13 @@ class Conductor:
     def arrive(self):
         """Measures what the worker has published; live, links act at once."""
         while (record := self.source.arrive()) is not None:
-            state = self.recorder.state(record.state) if self._keeps_states() else record.state
-            frame = self.meter.measure(state, record.token)
+            state, token = record
+            if self.recorder is not None and self.recorder.states:
+                state = self.recorder.state(state.copy())
+            frame = self.meter.measure(state, token)
             self.queue.append(frame)
             if self.live:
                 self._turn(frame, 0)
-
-    def _keeps_states(self):
-        return self.recorder is not None and self.recorder.states
 
     def _turn(self, frame, sample):
         """A frame's links move their parameters."""

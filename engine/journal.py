@@ -37,7 +37,7 @@ class Recorder:
     on."""
 
     def __init__(self, path, head):
-        self.path, self.fault, self._events = Path(path), "", []
+        self.path, self.fault, self.states, self._events = Path(path), "", False, []
         try:
             self._file = open(self.path, "wb")
             self._file.write(MAGIC)

@@ -2,7 +2,6 @@
 control."""
 import dataclasses
 import math
-import os
 import time
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -72,11 +71,8 @@ def meter_class():
 
 def worker_settings(made, limit):
     """What the model process is told."""
-    cores = os.cpu_count() or 1
     return {"model": made.model, "prompt": made.prompt, "temperature": made.temperature,
-            "top_p": made.top_p, "repetition_guard": True, "model_seed": made.seed,
-            "threads": max(1, cores - 2), "limit": limit, "first_seq": 0, "generation": 0,
-            "history": []}
+            "top_p": made.top_p, "model_seed": made.seed, "limit": limit}
 
 
 class Performance:
@@ -86,8 +82,8 @@ class Performance:
         self.options, self.progress = options, progress or (lambda share, text: None)
         self.made = choose(options)
         self.live = live
-        limit = LEAD_RECORDS if live else 1 << 20
-        self.supervised = Supervised(worker_settings(self.made, limit), standby=live)
+        limit = LEAD_RECORDS if live else None
+        self.supervised = Supervised(worker_settings(self.made, limit), reserve=live)
         self.supervised.start()
         try:
             self._build(stems)

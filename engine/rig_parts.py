@@ -1,4 +1,4 @@
-"""Voices to strips: rendering, fades, offsets, sleep, level, pan, duck, sends. Thread: audio.
+"""Voices to strips: rendering, fades, offsets, sleep, level, pan, duck, sends. Thread: audio."""
 
 import numpy as np
 
@@ -98,7 +98,7 @@ def settle(h, t, part, v, block, mono, voice, carry):
     if voice[FADING * n + v] > 0:
         left, whole = f32(voice[FADING * n + v]), f32(voice[FADE_TOTAL * n + v])
         for i in range(QUANTUM):
-            block[i] *= (left - f32(i) * f32(1 / QUANTUM)) / whole
+            block[i] *= max(left - f32(1) - f32(i) * f32(1 / QUANTUM), f32(0)) / (whole - f32(1))
     offset = voice[OFFSET * n + v]
     if offset == 0:
         for i in range(QUANTUM):

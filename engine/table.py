@@ -6,6 +6,7 @@ parameter of a set has one row in the registry (path, Param), and its index is i
 value arrays.
 """
 
+import math
 import zlib
 from dataclasses import dataclass, field
 
@@ -134,13 +135,13 @@ class Table:
         self.meters = []
         for number, (name, part) in enumerate(self.parts.items()):
             self._part(rows[number], name, part, groups.get(part.choke, 0), noise_seed)
-        effects = self._array((len(self.sends) + len(masters)) * R.EFFECT_WORDS, np.int64)
-        effects = effects.reshape(-1, R.EFFECT_WORDS)
+        effects = self._array((1 + len(self.sends) + len(masters)) * R.EFFECT_WORDS, np.int64)
+        effects = effects.reshape(-1, R.EFFECT_WORDS)  # one row to spare: never empty
         for row, (name, fx) in zip(effects, self.sends.items(), strict=False):
             own = (*fx.effect.params, SEND_LEVEL)
             self._effect(row, name, fx, own)
             row[R.E_LEVEL] = self.registry.index[f"{name}.level_db"]
-        for row, fx in zip(effects[len(self.sends) :], masters, strict=True):
+        for row, fx in zip(effects[len(self.sends) :], masters, strict=False):
             self._effect(row, fx.effect.name, fx, fx.effect.params)
         if duck is not None:
             self._duck(as_fx(duck))
@@ -185,6 +186,7 @@ class Table:
         pitch = self._array(count * R.VOICE_FLOATS)
         pitch[:] = 100.0
         carry, last = self._array(count * QUANTUM), self._array(R.PART_FLOATS)
+        self._settle(last, name)
         self.meters.append(last)
         unit = unit_of(voice)
         row[:] = (
@@ -201,6 +203,17 @@ class Table:
             carry.ctypes.data,
             last.ctypes.data,
         )
+
+    def _settle(self, last, name):
+        """The strip stands where the set puts it: the first quantum does not fade in."""
+        value = dict(zip(self.registry.paths, self.registry.values, strict=True))
+        level_db = value[f"{name}.level_db"]
+        gain = 10.0 ** (level_db / 20.0) if level_db > -120.0 else 0.0
+        gain *= 1.0 - value[f"{name}.mute"]
+        angle = (value[f"{name}.pan"] + 1.0) * math.pi / 4.0
+        last[[R.LAST_LEFT, R.LAST_RIGHT]] = gain * math.cos(angle), gain * math.sin(angle)
+        for k, send in enumerate(self.sends):
+            last[R.LAST_SENDS + k] = value[f"{name}.{send}_send"]
 
     def _effect(self, row, name, fx, params):
         first = self.registry.add(name, params, fx.values, f"effect {name!r}")
@@ -297,7 +310,9 @@ class Rig:
 
     def load(self, table, deck=0, gain=1.0):
         """Puts a table on a deck, at a fader position (only while that deck is silent)."""
+        level_db = table.registry.values[table.registry.index["out.level_db"]]
         table.floats[[R.GAIN, R.GAIN_GOAL]] = gain
+        table.floats[R.OUT_LAST] = gain * 10.0 ** (level_db / 20.0)
         self.tables[deck] = table
         self.header[R.TABLE + deck] = table.words.ctypes.data
 

@@ -10,11 +10,12 @@ import hashlib
 import importlib
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
-from numba import types
+from numba import config, types
 
 from engine.errors import EngineError
-from engine.rt import QUANTUM, cache_folder
+from engine.rt import QUANTUM
 from engine.voice import Effect, Voice
 
 STRIKE, RELEASE, RENDER, CLEAR = 0, 1, 2, 3
@@ -134,7 +135,7 @@ def unit_of(sound):
     digest = hashlib.sha256((source + sound.render.__module__).encode()).hexdigest()[:12]
     name = f"hiddenstage_unit_{sound.name}_{digest}"
     if name not in _units:
-        folder = cache_folder() / "units"
+        folder = Path(config.CACHE_DIR) / "units"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.py"
         if not path.exists():

@@ -137,9 +137,21 @@ class Supervised:
             worker.token.pop()
         return None
 
-    def front(self):
-        """The next record (state row, token row), views valid until `pop`, or None."""
-        return self._backlog[0] if self._backlog else self._waiting()
+    def front(self, ahead=0):
+        """The next record (state row, token row) or the one `ahead` after it, or None.
+
+        The rows are views, valid until their `pop`.
+        """
+        if ahead < len(self._backlog):
+            return self._backlog[ahead]
+        ahead -= len(self._backlog)
+        first = self._waiting()
+        if first is None or ahead == 0:
+            return first
+        state, token = self.worker.state.front(ahead), self.worker.token.front(ahead)
+        if state is None or token is None or int(state["generation"]) < self.worker.generation:
+            return None
+        return state, token
 
     def pop(self):
         """The record at the front has been used."""
