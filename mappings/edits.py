@@ -6,6 +6,7 @@ from mappings.music import STEPS
 
 BANDS = (("attn.low.write", "bass"), ("attn.mid.write", "stab"), ("attn.high.write", "hook"),
          ("mlp.high.sparsity", "perc"))
+OPEN = 0.6                                # the least place that may edit, however slow the model
 
 
 class Editor:
@@ -20,15 +21,21 @@ class Editor:
         calm = self.memory.spread("token.surprisal_nat", self.memory.per_bar)
         self.left = 1 + int(calm * self.music.edits)
 
-    def hear(self, frames, place, rows, writer):
+    def _above(self, frame, step):
+        """The place from which a frame edits. A slow model's few words count for more."""
+        rare = 1.0 - self.music.edit_above
+        share = self.memory.presence(step) if frame.seq >= 0 else 1.0
+        return max(OPEN, 1.0 - rare / share)
+
+    def hear(self, frames, step, rows, writer):
         """Edits the rows of this step or the next for each surprising frame."""
         for frame in frames:
             surprise, name = read(frame, "token.surprisal_nat")
-            if self.left <= 0 or surprise < self.music.edit_above:
+            if self.left <= 0 or surprise < self._above(frame, step):
                 continue
             role = self._role(frame, writer.active)
             cause = f"edit {'recalled ' if frame.seq < 0 else ''}{name} {surprise:.2f}"
-            if role and self._edit(frame, role, place, rows, writer, cause):
+            if role and self._edit(frame, role, step % STEPS, rows, writer, cause):
                 self.left -= 1
 
     def _role(self, frame, active):

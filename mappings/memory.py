@@ -67,7 +67,7 @@ class Memory:
     def __init__(self, per_bar):
         self.per_bar = max(1, round(per_bar))
         self.real, self.heard = deque(maxlen=KEPT), deque(maxlen=KEPT)
-        self.recalled, self.settled = 0, {}
+        self.recalled, self.steady, self.settled = 0, 0, {}
         self.real_steps = deque(maxlen=self.per_bar)
         self.end_step = self.recalled_end_step = NEVER
 
@@ -79,10 +79,11 @@ class Memory:
             self.real_steps.append(step)
             if frame.sentence_end or frame.paragraph_end:
                 self.end_step = step
-        if fresh and not late:
+        self.steady += len(fresh)
+        if self.steady >= self.per_bar:   # the model is back: the next miss begins anew
             self.recalled = 0
         if late and due and not fresh:
-            fresh = [self._recall(step)]
+            self.steady, fresh = 0, [self._recall(step)]
         self.heard.extend(fresh)
         return fresh
 
@@ -106,6 +107,11 @@ class Memory:
         if source.sentence_end:
             self.recalled_end_step = step
         return Frame(-1, source.token, "", 0, {}, unit, sentence_end=source.sentence_end)
+
+    def presence(self, step):
+        """How much of the last bar's worth of tokens came from the model itself, 0..1."""
+        fresh = sum(step - then < BAR for then in self.real_steps)
+        return min(1.0, max(1, fresh) / self.per_bar)
 
     def phrase_ended(self, step):
         """True when a sentence of the text ended among the last bar's worth of tokens, however long

@@ -49,7 +49,7 @@ class Player:
         if place % BEAT == 0:
             targets += self.writer.ramps(place)
         targets += self._throw(fresh, place)
-        self.editor.hear(fresh, place, self.rows, self.writer)
+        self.editor.hear(fresh, step, self.rows, self.writer)
         notes = [self._note(row, fresh) for row in self.rows[place]]
         notes += self._commas(fresh, place)
         return Step(notes, targets, self.form.name, self.form.section_bar, self.form.section_bars,
