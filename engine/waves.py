@@ -1,4 +1,4 @@
-"""Band-limited shapes and a two-to-one decimator in lanes: what more than one voice is made of. Thread: audio."""
+"""Band-limited shapes and a two-to-one decimator in lanes, for more than one voice. Thread: audio."""
 from engine.lanes import fma, load, select, splat, store, vabs, vfloor, vmax, vrint, vsine
 from engine.rt import LANE, f32, rt
 
@@ -11,7 +11,7 @@ HALVE = 8                                 # vectors of memory that `halve` needs
 
 @rt
 def quiet(x):
-    """x, or exactly 0 where it is below -240 dB or not a number: what feedback state passes through."""
+    """x, or exactly 0 below -240 dB or where it is not a number; feedback state passes through."""
     size = vabs(x)
     return select(size > splat(f32(1e-12)), select(size < splat(f32(1e12)), x, splat(f32(0))),
                   splat(f32(0)))
@@ -46,7 +46,7 @@ def vtangent(x):
 
 @rt
 def halve(first, second, memory, at):
-    """One sample from two at twice the rate; memory[at : at + 8 * 16] is the filter's, zero at birth."""
+    """One sample from two at twice the rate; memory[at : at + 8 * 16] is the filter's own."""
     x0, x1 = load(memory, at), load(memory, at + LANE)
     x2, x3 = load(memory, at + 2 * LANE), load(memory, at + 3 * LANE)
     z0, z1 = load(memory, at + 4 * LANE), load(memory, at + 5 * LANE)

@@ -1,6 +1,6 @@
 """Clap: three quick bursts and a tail of band-passed noise. Thread: audio.
 
-source   the 909 hand clap: a saw-shaped envelope every 10 ms, then the room; times as in `dsp` notes.
+source   the 909 hand clap: an envelope that falls every 10 ms, then once slowly, as a room does
 """
 import numpy as np
 
@@ -16,7 +16,8 @@ PARAMS = (
     Param("spread_s", 0.004, 0.02, 0.0105, "lin", 0.02),   # between bursts
     Param("body", 0.0, 1.0, 0.6, "lin", 0.02),             # how narrow the band is
 )
-STATE = fields("age", "env", "bursts", "level", "low", "band", "air", "seed", "keep_count", work=QUANTUM)
+STATE = fields("age", "env", "bursts", "level", "low", "band", "air",
+               "seed", "keep_count", work=QUANTUM)
 SPAN, BURSTS, BURST_S, TAIL = f32(QUANTUM), f32(3), f32(0.034), f32(0.62)
 
 
@@ -58,7 +59,7 @@ def render(s, v, p, pitch_hz, out, dt):
     g = tangent(f32(np.pi) * dt * f32(700.0) * exp2(f32(1.5) * p.tone))
     k = f32(1.5) - f32(0.9) * p.body                        # 1 / Q
     bottom = f32(1) / (f32(1) + g * (g + k))
-    gain = level * (f32(0.75) + f32(0.4) * p.body)
+    gain = level * (f32(1.15) + f32(0.6) * p.body)
     bright = f32(0.10) + f32(0.12) * level * p.tone
     low, band, air, w = s.low[v], s.band[v], s.air[v], v * QUANTUM
     for i in range(QUANTUM):

@@ -35,12 +35,19 @@ def heads(s, p, dt):
 
 
 @rt
+def share(hz, dt):
+    """A one-pole low-pass's coefficient."""
+    return f32(1) - exp2(f32(-9.0647) * dt * hz)
+
+
+@rt
 def render(s, p, left, right, key, dt):
     """Write a quantum of echoes over left and right."""
     now, before = heads(s, p, dt)
     place, fade, fading = int(s.place[0]), s.fade[0], dt / FADE_S
-    high = f32(1) - exp2(f32(-9.0647) * dt * min(p.tone_hz, f32(0.45) / dt)) if p.tone_hz < f32(19999) else f32(1)
-    low = f32(1) - exp2(f32(-9.0647) * dt * p.low_hz) if p.low_hz > f32(10) else f32(0)
+    high, low = share(p.tone_hz, dt), share(p.low_hz, dt)
+    high = f32(1) if p.tone_hz > f32(19999) else high       # both filters can be taken out
+    low = f32(0) if p.low_hz < f32(10.01) else low
     bright_l, bright_r, deep_l, deep_r = s.bright_l[0], s.bright_r[0], s.deep_l[0], s.deep_r[0]
     stay, cross = p.feedback * (f32(1) - p.pingpong), p.feedback * p.pingpong
     for i in range(QUANTUM):
@@ -55,7 +62,8 @@ def render(s, p, left, right, key, dt):
         bright_r += high * (flush(in_r) - bright_r)
         deep_l += low * (bright_l - deep_l)
         deep_r += low * (bright_r - deep_r)
-        s.line_l[place + i], s.line_r[place + i] = flush(bright_l - deep_l), flush(bright_r - deep_r)
+        s.line_l[place + i] = flush(bright_l - deep_l)
+        s.line_r[place + i] = flush(bright_r - deep_r)
         left[i], right[i] = wet_l, wet_r
     s.bright_l[0], s.bright_r[0] = flush(bright_l), flush(bright_r)
     s.deep_l[0], s.deep_r[0] = flush(deep_l), flush(deep_r)

@@ -1,6 +1,7 @@
-"""DJ filter: one knob, low-pass to the left, high-pass to the right, untouched in the middle. Thread: audio.
+"""DJ filter: one knob, low-pass to the left, high-pass to the right, nothing in the middle.
 
-source   two state-variable filters in a row, trapezoidal (Zavalishin), coefficients ramped over the quantum
+source   two state-variable sections in a row, trapezoidal (Zavalishin), coefficients ramped.
+Thread: audio.
 """
 import math
 
@@ -9,11 +10,12 @@ from engine.rt import QUANTUM, exp2, f32, flush, rt, tangent
 from engine.voice import Effect, fields
 
 PARAMS = (
-    Param("position", -1.0, 1.0, 0.0, "lin", 0.04),        # -1 low-pass at 60 Hz, 1 high-pass at 9 kHz
+    Param("position", -1.0, 1.0, 0.0, "lin", 0.04),        # -1 under 60 Hz, 1 over 9 kHz
     Param("resonance", 0.0, 1.0, 0.3, "lin", 0.05),
 )
 STATE = fields("low_g", "high_g", "mix", "awake", low_pass=8, high_pass=8)
 CLEAR = f32(0.02)                         # within this of the middle nothing is changed
+FLAT = f32(1.3)                           # damping of the second section
 
 
 @rt
@@ -31,15 +33,18 @@ def section(z, at, x, g, k, bottom, high_pass):
 def stage(z, x, side, g, k, bottom, high_pass):
     """Two sections in a row: 24 dB an octave, the second without the peak."""
     y = section(z, 4 * side, x, g, k, bottom, high_pass)
-    return section(z, 4 * side + 2, y, g, f32(1.3), f32(1) / (f32(1) + g * (g + f32(1.3))), high_pass)
+    again = f32(1) / (f32(1) + g * (g + FLAT))
+    return section(z, 4 * side + 2, y, g, FLAT, again, high_pass)
 
 
 @rt
 def render(s, p, left, right, key, dt):
     """Filter a quantum of left and right in place; in the middle the samples pass unchanged."""
     top = f32(0.42) / dt
-    aim_low = tangent(f32(math.pi) * dt * min(f32(20000) * exp2(f32(8.38) * min(p.position, f32(0))), top))
-    aim_high = tangent(f32(math.pi) * dt * min(f32(20) * exp2(f32(8.814) * max(p.position, f32(0))), top))
+    low_hz = f32(20000) * exp2(f32(8.38) * min(p.position, f32(0)))
+    high_hz = f32(20) * exp2(f32(8.814) * max(p.position, f32(0)))
+    aim_low = tangent(f32(math.pi) * dt * min(low_hz, top))
+    aim_high = tangent(f32(math.pi) * dt * min(high_hz, top))
     aim = min(max((abs(p.position) - CLEAR) * f32(16), f32(0)), f32(1))
     if s.awake[0] == f32(0):
         s.low_g[0], s.high_g[0], s.mix[0], s.awake[0] = aim_low, aim_high, aim, f32(1)
@@ -49,7 +54,8 @@ def render(s, p, left, right, key, dt):
         low_g += (aim_low - s.low_g[0]) * part
         high_g += (aim_high - s.high_g[0]) * part
         mix += (aim - s.mix[0]) * part
-        low_bottom, high_bottom = f32(1) / (f32(1) + low_g * (low_g + k)), f32(1) / (f32(1) + high_g * (high_g + k))
+        low_bottom = f32(1) / (f32(1) + low_g * (low_g + k))
+        high_bottom = f32(1) / (f32(1) + high_g * (high_g + k))
         for side in range(2):
             x = flush(left[i] if side == 0 else right[i])
             down = stage(s.low_pass, x, side, low_g, k, low_bottom, False)

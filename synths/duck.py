@@ -1,6 +1,7 @@
-"""Duck: the gain a kick leaves to the others; writes the curve, 0..1, over left and right. Thread: audio.
+"""Duck: the gain a kick leaves to the others; multiplies left and right by the curve, 0..1.
 
-Down in 3 ms, held, then back along a smooth curve. It is a gain, not a compressor: the key is the strike itself.
+Down in 3 ms, held, then back along a smooth curve. A gain, not a compressor: its key is the strike
+itself, so it is the same whatever the kick sounds like. Thread: audio.
 """
 from engine.lanes import load, store, vexp2
 from engine.param import Param

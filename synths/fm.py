@@ -14,7 +14,7 @@ PARAMS = (
     Param("ratio", 0.25, 12.0, 2.0, "exp", 0.02),          # modulator : carrier
     Param("index", 0.0, 12.0, 2.2, "lin", 0.02),           # deepest bend, radians, at level 1
     Param("decay_s", 0.03, 12.0, 0.9, "exp", 0.02),        # -60 dB
-    Param("bright", 0.0, 1.0, 0.5, "lin", 0.02),           # 1: the bend lasts; 0: it falls 4 x as fast
+    Param("bright", 0.0, 1.0, 0.5, "lin", 0.02),           # 1: the bend lasts; 0: it falls fast
     Param("attack_s", 0.0005, 0.5, 0.002, "exp", 0.02),
     Param("release_s", 0.01, 4.0, 0.25, "exp", 0.02),
 )
@@ -36,7 +36,7 @@ def release(s, v, p):
 
 @rt
 def deepest(p, pitch_hz, level, dt):
-    """The bend in turns, kept low enough that the sidebands stay below 0.47 of the rate (Carson)."""
+    """The bend in turns, limited so that the sidebands stay below 0.47 of the rate (Carson)."""
     modulator = p.ratio * pitch_hz * dt
     room = (f32(0.47) - pitch_hz * dt) / modulator - f32(1)
     return min(p.index * (f32(0.35) + f32(0.65) * level), max(room, f32(0))) * TURN

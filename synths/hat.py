@@ -1,6 +1,6 @@
-"""Hat: six detuned band-limited squares and noise through a steep high-pass; decay_s closes or opens it.
+"""Hat: six inharmonic band-limited squares and noise, high-passed; decay_s closes or opens it.
 
-source   the 808 cymbal's square ratios (Plaits, MIT); the squares' steps are B-splines. Thread: audio.
+source   the 808 cymbal's square ratios (Plaits, MIT), edges as B-splines. Thread: audio.
 """
 import numpy as np
 
@@ -61,11 +61,12 @@ def render(s, v, p, pitch_hz, out, dt):
     """Add one quantum of voice v to out, (32,) float32; dt is seconds per sample."""
     metal(s, v, p, dt)
     w, fade, snap = v * QUANTUM, decay_per_sample(p.decay_s, dt), decay_per_sample(SNAP_S, dt)
+    tick = s.snap[v] * s.level[v] * f32(0.5)
     for i in range(0, QUANTUM, LANE):
-        env = s.env[v] * power(fade, ramp(i)) + (s.snap[v] * s.level[v] * f32(0.5)) * power(snap, ramp(i))
+        env = s.env[v] * power(fade, ramp(i)) + tick * power(snap, ramp(i))
         store(s.work, w + i, load(s.work, w + i) * env)
     g = tangent(f32(np.pi) * dt * min(f32(5000.0) * exp2(p.tone), f32(0.4) / dt))
-    gain = s.level[v] * (f32(0.55) + f32(0.25) * p.tone)
+    gain = s.level[v] * (f32(0.26) + f32(0.13) * p.tone)
     low_1, band_1, low_2, band_2 = s.low_1[v], s.band_1[v], s.low_2[v], s.band_2[v]
     k1, k2 = f32(1.8478), f32(0.7654)                       # fourth-order Butterworth
     one, two = f32(1) / (f32(1) + g * (g + k1)), f32(1) / (f32(1) + g * (g + k2))
@@ -79,7 +80,8 @@ def render(s, v, p, pitch_hz, out, dt):
         band_2 = g * top + middle
         low_2 += f32(2) * g * middle
         out[i] += gain * top
-    s.low_1[v], s.band_1[v], s.low_2[v], s.band_2[v] = flush(low_1), flush(band_1), flush(low_2), flush(band_2)
+    s.low_1[v], s.band_1[v] = flush(low_1), flush(band_1)
+    s.low_2[v], s.band_2[v] = flush(low_2), flush(band_2)
     s.env[v] = faded(s.env[v] * decay_per_sample(p.decay_s, dt * SPAN))
     s.snap[v] = faded(s.snap[v] * decay_per_sample(SNAP_S, dt * SPAN))
 

@@ -1,6 +1,6 @@
 """Kick: a sine that falls to its note, a short click, soft saturation: a fat mono house kick.
 
-source   the 909 bass drum as modelled in Plaits (MIT), values retuned for a 50 Hz body. Thread: audio.
+source   the 909 bass drum as modelled in Plaits (MIT), retuned for a 50 Hz body. Thread: audio.
 """
 import math
 
@@ -49,7 +49,7 @@ def render(s, v, p, pitch_hz, out, dt):
     late = s.age[v] - p.hold_s / dt                         # samples since the hold ended
     kept = max(late, f32(0))
     push = f32(0.6) + f32(2.4) * p.drive
-    gain = level * f32(0.5) * (f32(27) + f32(9) * push * push) / (push * (f32(27) + push * push))
+    gain = level * f32(0.46) * (f32(27) + f32(9) * push * push) / (push * (f32(27) + push * push))
     hiss = level * level * p.click * s.snap[v] * f32(0.16)
     count = np.int64(s.keep_count[v])
     for i in range(0, QUANTUM, LANE):

@@ -1,10 +1,10 @@
-"""Limiter: nothing above the ceiling gets out, between the samples either; below it the samples pass unchanged.
+"""Limiter: nothing above the ceiling gets out, nor between the samples; below it nothing changes.
 
-Peaks are measured at eight times the rate. The gain that each needs is held over a window and smoothed by a
-filter of the same length, so it is down before the peak arrives: no overshoot by construction. What is not
-a number is silence here. Thread: audio.
+Peaks are measured at eight times the rate. The gain that each needs is held over a window and
+smoothed by a filter of the same length, so it is down before the peak arrives: no overshoot by
+construction. What is not a number is silence here. Thread: audio.
 latency  LATENCY samples (1.67 ms at 48 kHz)
-source   ITU-R BS.1770-4 annex 2 for the true peak; the window and filter as in `dsp` notes, section 9
+source   ITU-R BS.1770-4 annex 2 for the true peak
 """
 import numpy as np
 
@@ -26,7 +26,7 @@ def _interpolator():
     rows = []
     for phase in range(1, PHASES):
         t = np.arange(TAPS) - (TAPS // 2 - 1) - phase / PHASES
-        row = np.sinc(t) * np.kaiser(2 * 512 + 1, 6.0)[np.rint(512 * (1 + t / (TAPS / 2))).astype(int)]
+        row = np.sinc(t) * np.i0(6.0 * np.sqrt(1 - (t / (TAPS / 2)) ** 2))
         rows.append(row / row.sum())
     return np.concatenate(rows).astype(np.float32)
 
@@ -75,7 +75,7 @@ def peak(line, at, most):
 
 @rt
 def measure(s, ceiling):
-    """The share that each sample must lose, for the quantum that the detector sees whole, into need."""
+    """The share that each sample must lose, into need, for the quantum the detector sees whole."""
     shift(s.need, PAST)
     for i in range(0, QUANTUM, LANE):
         at = PAST + i - TAPS // 2

@@ -1,4 +1,4 @@
-"""Pad: seven detuned saws per voice through a gentle low-pass, slow in and slow out: a string machine's warmth.
+"""Pad: seven detuned saws a voice through a gentle low-pass, slow in and slow out: warm strings.
 
 Sixteen voices side by side at twice the rate, so that no saw folds back. Thread: audio.
 source   JP-8000 detune proportions (A. Szabo, 2010); state-variable filter after Zavalishin
@@ -52,9 +52,8 @@ def saws(s, g, p, hz, dt):
     for n in range(SAWS):
         bend = exp2(p.detune_cents * PLACES[n] * f32(1 / 1200))
         step = vmin(hz * (bend * f32(0.5) * dt), splat(f32(0.1)))
-        per, loud = splat(LOUDS[n] * f32(0.3)) / step, LOUDS[n]
-        at = (g * SAWS + n) * LANE
-        turns, per = load(s.keep_turns, at), splat(f32(1)) / step
+        per, loud, at = splat(f32(1)) / step, LOUDS[n], (g * SAWS + n) * LANE
+        turns = load(s.keep_turns, at)
         for i in range(0, TWICE * LANE, LANE):
             y = vsaw(turns, per) * loud
             store(s.keep_work, w + i, y if n == 0 else y + load(s.keep_work, w + i))
@@ -76,11 +75,11 @@ def envelope(s, v, p, dt):
 
 @rt
 def render(s, g, p, pitch_hz, out, dt):
-    """Add 32 frames of voices 16 g .. 16 g + 15 to out, frame by frame; dt is seconds per sample."""
+    """Add 32 frames of voices 16 g .. 16 g + 15 to out, frame by frame; dt is seconds a sample."""
     v, w = g * LANE, g * LANE * TWICE
     saws(s, g, p, vmax(load(pitch_hz, v), splat(f32(5))), dt)
     env, aim = envelope(s, v, p, dt)
-    level = load(s.level, v) * f32(0.16)
+    level = load(s.level, v) * f32(0.14)
     loud, climb = env * level, (aim - env) * level * (f32(1) / SPAN)
     wide = tangent(f32(math.pi) * dt * min(p.cutoff_hz, f32(0.4) / dt))
     k = f32(1.5) - f32(1.3) * p.resonance

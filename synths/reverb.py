@@ -1,9 +1,9 @@
-"""Reverb: sixteen delay lines in a lossless Hadamard loop, damped per line so that the decay times are exact.
+"""Reverb: sixteen delay lines in a lossless loop, each damped so that the decay times are exact.
 
-Stereo in and out, all wet; low frequencies are kept out, so that the bass stays in the middle. Thread: audio.
-source   Jot 1991; J. O. Smith, PASP (feedback delay networks); one pole a line, exact at DC and Nyquist
+Stereo in and out, all wet; low frequencies are kept out, so the bass stays in the middle.
+Thread: audio.
+source   Jot 1991; J. O. Smith, PASP (feedback delay networks); one pole a line, exact at both ends
 """
-
 import numpy as np
 
 from engine.lanes import (

@@ -1,8 +1,8 @@
-"""String: a plucked string as one delay and one five-tap filter, tuned exactly at any brightness and decay.
+"""String: a plucked string, one delay and one five-tap filter, in tune at any brightness and decay.
 
-The loop is y[n] = sum c[k] y[n - delay - k]: cubic Lagrange (the fraction of the period) times a two-point
-loss, scaled to the wanted decay at the fundamental. Being all feed-forward in a lane, it runs 16 samples at a
-time down to periods of 16 samples, one at a time above. Thread: audio.
+The loop is y[n] = sum c[k] y[n - delay - k]: cubic Lagrange (the fraction of the period) times a
+two-point loss, scaled to the wanted decay at the fundamental. A lane of it is all feed-forward, so it
+runs 16 samples at a time while the delay has 16, one at a time above 2.6 kHz. Thread: audio.
 source   Jaffe & Smith, CMJ 7(2), 1983; J. O. Smith, PASP; pick position and level as there
 """
 import math
@@ -16,7 +16,7 @@ from engine.voice import Voice, fields
 from engine.waves import advance, quiet
 
 PARAMS = (
-    Param("decay_s", 0.05, 12.0, 2.5, "exp", 0.05),        # -60 dB up to middle C, half an octave higher
+    Param("decay_s", 0.05, 12.0, 2.5, "exp", 0.05),        # -60 dB; halves each octave over C4
     Param("brightness", 0.0, 1.0, 0.6, "lin", 0.05),
     Param("pick_position", 0.02, 0.5, 0.13, "exp", 0.0),
     Param("release_s", 0.02, 4.0, 0.3, "exp", 0.02),       # -60 dB once let go
@@ -84,7 +84,7 @@ def design(taps, at, hz, time_s, brightness, dt):
 def excite(s, v, p, hz, dt):
     """One period of saw and noise, combed by the pick's place, dulled for a soft touch, peak 0.5.
 
-    The comb and the low-pass go round the period, so the comb's nulls are exact and the mean is zero.
+    The comb and the low-pass go round the period: exact nulls, and a mean of zero.
     """
     count = max(min(int(np.rint(f32(1) / (hz * dt))), SIZE - SPACE), 2)
     pick = max(min(int(np.rint(p.pick_position * f32(count))), count - 1), 1)
@@ -112,7 +112,7 @@ def excite(s, v, p, hz, dt):
 
 @rt
 def balance(s, v, delay):
-    """Take out what would ring on at DC: the sum of the line, each sample weighted by the taps it still meets."""
+    """Take out what would ring on at DC: the line, each sample weighted by the taps it will meet."""
     count, o, at = int(s.place[v]) - MARGIN, v * SIZE + MARGIN, v * 2 * TAPS
     weight, whole, held = f32(0), f32(0), f32(0)
     for k in range(TAPS):

@@ -1,12 +1,16 @@
-"""TB-303: saw or square through a diode ladder, with the envelope, accent and knob laws of the circuit.
+"""TB-303: saw or square through a diode ladder, with the circuit's envelope, accent and knob laws.
 
-Sixteen voices side by side at twice the rate. Slides are the rig's: the pitch glides and nothing is struck again.
-A strike above level 0.7 is an accent; its capacitor charges over strikes, so accents in a row climb. Thread: audio.
-source   Open303 (MIT) for the measured laws; R. Whittle's circuit notes for the accent; ladder: own derivation
+Sixteen voices side by side at twice the rate. Slides are the rig's: the pitch glides and nothing is
+struck again. A strike above level 0.7 is an accent; its capacitor keeps its charge over strikes, so
+accents in a row climb. Thread: audio.
+source   Open303 (MIT) for the measured laws; R. Whittle's circuit notes for the accent; the ladder
+         is an own derivation from the circuit
 """
 import math
 
-from engine.lanes import add, fma, load, select, splat, store, vexp2, vfloor, vmax, vmin
+import numpy as np
+
+from engine.lanes import add, fma, load, select, splat, store, vexp2, vfloor, vmax, vmin, vtanh
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, rt
 from engine.voice import Voice, fields
@@ -20,13 +24,14 @@ PARAMS = (
     Param("accent", 0.0, 1.0, 0.6, "lin", 0.02),
     Param("wave", 0.0, 1.0, 0.0, "lin", 0.02),             # 0 saw, 1 square
 )
-STATE = fields("turns", "s1", "s2", "s3", "s4", "slow", "deep", "flat", "sweep", "hit", "body", "gate",
-               "loud", "level", "force", "keep_charge", keep_half=HALVE)
+STATE = fields("turns", "s1", "s2", "s3", "s4", "slow", "deep", "hit", "sweep", "body", "rise",
+               "gate", "loud", "level", "force", "keep_charge", keep_half=HALVE)
 STEP = 8                                  # samples between two settings of the ladder
 SELF = f32(17.0)                          # loop gain at which the ladder oscillates
 ACCENT_S, BODY_S = f32(0.2), f32(1.23)    # filter decay of an accent; amplitude decay
 CHARGE_S, DRAIN_S = f32(0.147), f32(0.1)  # 47 k and 100 k into 1 uF
-LOG2E = f32(1.4426950408889634)
+LOG2E, TURN = f32(1.4426950408889634), f32(2 * math.pi)
+SOFT_S = f32(0.001)                       # every envelope is smoothed, as the circuit does
 
 
 @rt
@@ -44,7 +49,7 @@ def release(s, v, p):
 
 @rt
 def pivots(g, k):
-    """The elimination factors of the ladder's tridiagonal system and the loop's 1 / (1 + k beta)."""
+    """The elimination factors of the ladder's tridiagonal system, and 1 / (1 + k beta)."""
     one, q, gg = splat(f32(1)), g + g + f32(1), g * g
     a4 = one / q
     a3 = one / (q - gg * a4)
@@ -55,10 +60,11 @@ def pivots(g, k):
 
 @rt
 def ladder(x, s1, s2, s3, s4, slow, g, k, a1, a2, a3, a4, loop, lag):
-    """One sample of the diode ladder, trapezoidal, no unit delay; returns the output and the new state.
+    """One sample of the diode ladder, trapezoidal, no unit delay: the output and the new state.
 
-    first capacitor half size, so it oscillates at sqrt(2) times the pole rate with k = 17;
-    slow is a low-pass of the output that keeps the feedback from the lowest octaves
+    The first capacitor is half size: it oscillates at sqrt(2) times the pole rate, at k = 17.
+    slow is a low-pass of the output that keeps the feedback from the lowest octaves. What is fed
+    back is limited, not the input: as loud a resonance, and a saw's step makes no new harmonics.
     """
     g2 = g + g
     e4 = a4 * s4
@@ -68,10 +74,7 @@ def ladder(x, s1, s2, s3, s4, slow, g, k, a1, a2, a3, a4, loop, lag):
     w2 = fma(g * a2, e1, e2)
     w3 = fma(g * a3, w2, e3)
     w4 = fma(g * a4, w3, e4)
-    u = fma(k, slow - w4, x) * loop
-    u = vmin(vmax(u, splat(f32(-3))), splat(f32(3)))
-    uu = u * u
-    u = u * (uu + f32(27)) / fma(uu, splat(f32(9)), splat(f32(27)))
+    u = x + vtanh(fma(k, slow - w4, x) * loop - x)
     v1 = fma(g2 * a1, u, e1)
     v2 = fma(g * a2, v1, e2)
     v3 = fma(g * a3, v2, e3)
@@ -81,82 +84,96 @@ def ladder(x, s1, s2, s3, s4, slow, g, k, a1, a2, a3, a4, loop, lag):
 
 
 @rt
+def knobs(p):
+    """Octaves the envelope opens; what it rests below the knob; the loop gain; make-up gain."""
+    c = (np.log2(p.cutoff_hz) - f32(8.2946)) * f32(1 / 2.9306)       # 314 to 2394 Hz: 0 to 1
+    c = min(max(c, f32(0)), f32(1))
+    shut, open_ = f32(0.737) + f32(3.774) * p.env_mod, f32(0.864) + f32(4.195) * p.env_mod
+    k = f32(0.95) * SELF * (f32(1) - exp2(f32(-3) * LOG2E * p.resonance)) * f32(1 / 0.950213)
+    rest = f32(0.294) + f32(0.048) * c
+    return shut + c * (open_ - shut), rest, k, (f32(0.86) - f32(0.25) * p.wave) * (f32(1) + f32(0.3) * k)
+
+
+@rt
 def falling(time_s, step_s):
     """The share left of an exponential after step_s, in lanes."""
     return vexp2(splat(-LOG2E * step_s) / time_s)
 
 
 @rt
-def knobs(p):
-    """Octaves the envelope opens, octaves below the knob it rests, the ladder's loop gain, make-up gain."""
-    c = min(max((math.log2(p.cutoff_hz) - f32(8.2946)) * f32(1 / 2.9306), f32(0)), f32(1))
-    wide = (f32(1) - c) * (f32(0.737) + f32(3.774) * p.env_mod) + c * (f32(0.864) + f32(4.195) * p.env_mod)
-    k = f32(0.95) * SELF * (f32(1) - exp2(f32(-3) * LOG2E * p.resonance)) * f32(1 / 0.950213)
-    return wide, f32(0.294) + f32(0.048) * c, k, f32(1) + f32(0.12) * k
+def ended(x):
+    """An envelope in lanes, exactly 0 once it is below -120 dB."""
+    return select(x < splat(f32(1e-6)), splat(f32(0)), x)
+
+
+@rt
+def accents(s, v, p, hit, force, step_s):
+    """The accent capacitor of 16 voices, one step on; returns the octaves it adds to the cutoff."""
+    drive = vmax(force * hit - f32(0.08), splat(f32(0)))    # less the diode
+    charge = load(s.keep_charge, v)
+    up = splat(f32(0)) < drive - charge
+    rate = select(up, splat(step_s / CHARGE_S), splat(step_s / DRAIN_S))
+    charge = quiet(fma(select(up, drive - charge, -charge), rate, charge))
+    store(s.keep_charge, v, charge)
+    return (drive * (f32(1) - p.resonance) + charge * p.resonance) * f32(2)
 
 
 @rt
 def envelopes(s, v, p, step_s):
-    """Move the envelopes of 16 voices on by one step; returns (filter envelope, accent sweep, loudness)."""
-    force = load(s.force, v) * p.accent
+    """Move 16 voices on by one step; returns (filter envelope, octaves of accent, loudness)."""
+    force, soft = load(s.force, v) * p.accent, f32(1) - exp2(-LOG2E * step_s / SOFT_S)
     accented = splat(f32(1e-3)) < force
-    hit = quiet(load(s.hit, v) * falling(select(accented, splat(ACCENT_S), splat(p.decay_s)), step_s))
-    smooth = load(s.sweep, v)
-    smooth = quiet(fma(hit - smooth, splat(f32(1) - exp2(-LOG2E * step_s * f32(1000.0))), smooth))
-    drive = vmax(force * smooth - f32(0.08), splat(f32(0)))
-    charge = load(s.keep_charge, v)
-    up = drive - charge
-    rate = select(splat(f32(0)) < up, splat(step_s / CHARGE_S), splat(step_s / DRAIN_S))
-    charge = quiet(fma(select(splat(f32(0)) < up, up, -charge), rate, charge))
-    body = quiet(load(s.body, v) * falling(splat(BODY_S), step_s))
+    hit_s = select(accented, splat(ACCENT_S), splat(p.decay_s))
+    hit = ended(load(s.hit, v) * falling(hit_s, step_s))
+    sweep = ended(fma(hit - load(s.sweep, v), splat(soft), load(s.sweep, v)))
     gate_s = select(accented, splat(f32(0.012)), splat(f32(0.003)))
-    body = select(load(s.gate, v) < splat(f32(0.5)), body * falling(gate_s, step_s), body)
-    body = select(body < splat(f32(1e-6)), splat(f32(0)), body)
+    body_s = select(load(s.gate, v) < splat(f32(0.5)), gate_s, splat(BODY_S))
+    body = ended(load(s.body, v) * falling(body_s, step_s))
+    rise = ended(fma(body - load(s.rise, v), splat(soft), load(s.rise, v)))
     store(s.hit, v, hit)
-    store(s.sweep, v, smooth)
-    store(s.keep_charge, v, charge)
+    store(s.sweep, v, sweep)
     store(s.body, v, body)
-    rise = fma(body - load(s.flat, v), splat(f32(1) - exp2(-LOG2E * step_s * f32(1000.0))), load(s.flat, v))
-    rise = select(rise < splat(f32(1e-6)), splat(f32(0)), rise)
-    store(s.flat, v, rise)
-    loud = rise * load(s.level, v) * fma(force, smooth, f32(0.45) * smooth + f32(0.55))
-    bend = drive * (f32(1) - p.resonance) + charge * p.resonance
-    return smooth, bend, loud
+    store(s.rise, v, rise)
+    loud = rise * load(s.level, v) * (f32(0.55) + sweep * (f32(0.45) + f32(0.6) * force))
+    return sweep, accents(s, v, p, sweep, force, step_s), loud
+
+
+@rt
+def wave(turns, per, p, deep, cut):
+    """A saw, or the difference of two (a pulse of 47 %), less what is below 44.5 Hz."""
+    x = vsaw(turns, per) - p.wave * vsaw(turns + f32(0.47), per)
+    deep = fma(x - deep, splat(cut), deep)
+    return (x - deep) * f32(0.5), deep
 
 
 @rt
 def render(s, g, p, pitch_hz, out, dt):
-    """Add 32 frames of voices 16 g .. 16 g + 15 to out, frame by frame; dt is seconds per sample."""
+    """Add 32 frames of voices 16 g .. 16 g + 15 to out, frame by frame; dt is seconds a sample."""
     v, half = g * LANE, f32(0.5) * dt
     step = vmin(vmax(load(pitch_hz, v), splat(f32(5))) * half, splat(f32(0.1)))
-    per = splat(f32(1)) / step
+    per, cut = splat(f32(1)) / step, TURN * f32(44.5) * half
     wide, rest, gain, make_up = knobs(p)
-    k, lag = splat(gain), splat(f32(1) - exp2(f32(-9.0647) * f32(150.0) * half))
-    cut, floor_hz = f32(9.0647) * f32(44.5) * half, f32(9.0647) * f32(24.2) * dt
-    turns, slow, deep, flat = load(s.turns, v), load(s.slow, v), load(s.deep, v), splat(f32(0))
+    k, lag = splat(gain), splat(TURN * f32(150.0) * half)
+    turns, slow, deep, loud = load(s.turns, v), load(s.slow, v), load(s.deep, v), load(s.loud, v)
     s1, s2, s3, s4 = load(s.s1, v), load(s.s2, v), load(s.s3, v), load(s.s4, v)
-    loud = load(s.loud, v)
+    top_hz = min(f32(18000), f32(0.2) / half)
     for block in range(0, QUANTUM, STEP):
-        env, bend, aim = envelopes(s, v, p, dt * f32(STEP))
-        octaves = fma(env - rest, splat(wide), bend * f32(2.5))
-        hz = vmin(vmax(vexp2(octaves) * p.cutoff_hz, splat(f32(60))), splat(min(f32(18000), f32(0.2) / half)))
+        env, accent, aim = envelopes(s, v, p, dt * f32(STEP))
+        octaves = fma(env - rest, splat(wide), accent)
+        hz = vmin(vmax(vexp2(octaves) * p.cutoff_hz, splat(f32(60))), splat(top_hz))
         w = vtangent(hz * (f32(math.pi) * half)) * f32(0.7071067811865476)
         a1, a2, a3, a4, loop = pivots(w, k)
         climb = (aim - loud) * f32(1 / STEP)
         for i in range(block, block + STEP):
-            x = vsaw(turns, per) - p.wave * vsaw(turns + f32(0.47), per)
-            deep = fma(x - deep, splat(cut), deep)
-            first, s1, s2, s3, s4, slow = ladder((x - deep) * f32(0.5), s1, s2, s3, s4, slow, w, k,
-                                                 a1, a2, a3, a4, loop, lag)
-            turns = turns + step
-            x = vsaw(turns, per) - p.wave * vsaw(turns + f32(0.47), per)
-            deep = fma(x - deep, splat(cut), deep)
-            second, s1, s2, s3, s4, slow = ladder((x - deep) * f32(0.5), s1, s2, s3, s4, slow, w, k,
-                                                  a1, a2, a3, a4, loop, lag)
-            turns = turns + step
-            y = halve(first, second, s.keep_half, v * HALVE)
+            x, deep = wave(turns, per, p, deep, cut)
+            first, s1, s2, s3, s4, slow = ladder(
+                x, s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, loop, lag)
+            x, deep = wave(turns + step, per, p, deep, cut)
+            second, s1, s2, s3, s4, slow = ladder(
+                x, s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, loop, lag)
+            turns = turns + step + step
             loud = loud + climb
-            add(out, i * LANE, y * loud * make_up)
+            add(out, i * LANE, halve(first, second, s.keep_half, v * HALVE) * loud * make_up)
         loud = aim
     store(s.turns, v, turns - vfloor(turns))
     store(s.s1, v, quiet(s1))

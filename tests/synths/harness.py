@@ -1,95 +1,124 @@
-"""Runs one voice or effect alone: its kernels over quanta on numpy arrays, no rig. Thread: any."""
-from collections import namedtuple
+"""Runs one voice or effect alone, through the compiled unit that the rig calls. Thread: any."""
+import ctypes
 
 import numpy as np
 
-from engine.rt import LANE, QUANTUM
+from engine.rt import LANE, QUANTUM, f32
+from engine.unit import CLEAR, RELEASE, RENDER, STRIKE, unit_of
 
 RATE_HZ = 48000
-f32 = np.float32
+CALL = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 7, ctypes.c_float, ctypes.c_float)
 
 
-def values(thing, **changed):
-    """A namedtuple of the table's defaults with some changed; an unknown name fails."""
-    table = {p.name: f32(p.default) for p in thing.params}
-    assert set(changed) <= set(table), f"no such parameter: {set(changed) - set(table)}"
-    table.update({name: f32(value) for name, value in changed.items()})
-    return namedtuple("Values", table)(**table)
+class Sound:
+    """State and parameters of one part, and its unit."""
 
-
-def state(thing, voices=1):
-    """A namedtuple of zeroed flat float32 arrays, one per field; seeds are 1, 2, ..."""
-    sizes = thing.state.sizes
-    made = namedtuple("State", sizes)(*(np.zeros(voices * n, f32) for n in sizes.values()))
-    if "seed" in sizes:
-        made.seed[:] = np.arange(1, voices + 1)
-    return made
-
-
-def clear(thing, s, v):
-    """What the rig does to voice v before a strike."""
-    for name, size in thing.state.sizes.items():
-        if name != "seed" and not name.startswith("keep_"):
-            getattr(s, name)[v * size:(v + 1) * size] = 0
-
-
-class Player:
-    """One part: strike(), release() and play() as the rig would call the kernels."""
-
-    def __init__(self, voice, voices=None, rate_hz=RATE_HZ, **params):
-        lanes = voice.shape == "lanes"
-        self.voice, self.voices = voice, voices or (LANE if lanes else 1)
-        self.s, self.p = state(voice, self.voices), values(voice, **params)
-        self.pitch_hz = np.full(self.voices, 261.6256, f32)
-        self.dt = f32(1.0 / rate_hz)
+    def __init__(self, thing, count, rate_hz, params):
+        self.thing, self.count, self.dt = thing, count, 1.0 / rate_hz
+        self.call = CALL(unit_of(thing).address)
+        self.state = np.zeros(thing.state.floats * count, f32)
+        self.runs, at = {}, 0
+        for name, size in thing.state.sizes.items():
+            self.runs[name] = self.state[at:at + size * count]
+            at += size * count
+        if "seed" in self.runs:
+            self.runs["seed"][:] = np.arange(1, count + 1)
+        self.params = np.array([p.default for p in thing.params], f32)
+        self.set(**params)
 
     def set(self, **params):
-        self.p = self.p._replace(**{k: f32(x) for k, x in params.items()})
+        """Some parameters, from now on; an unknown name fails."""
+        names = [p.name for p in self.thing.params]
+        for name, value in params.items():
+            self.params[names.index(name)] = value
+
+    def run(self, op, index, pitch, out, a=0.0, b=0.0):
+        self.call(op, index, self.count, self.state.ctypes.data, self.params.ctypes.data, pitch,
+                  out, a, b)
+
+
+class Player(Sound):
+    """One part: strike, release and play as the rig would."""
+
+    def __init__(self, voice, voices=None, rate_hz=RATE_HZ, **params):
+        self.lanes = voice.shape == "lanes"
+        super().__init__(voice, voices or (LANE if self.lanes else 1), rate_hz, params)
+        self.pitch_hz = np.full(self.count, 261.6256, f32)
 
     def strike(self, pitch_hz=261.6256, level=1.0, v=0):
-        clear(self.voice, self.s, v)
         self.pitch_hz[v] = pitch_hz
-        self.voice.strike(self.s, v, self.p, f32(pitch_hz), f32(level))
+        self.run(CLEAR, v, 0, 0)
+        self.run(STRIKE, v, 0, 0, pitch_hz, level)
 
     def release(self, v=0):
-        self.voice.release(self.s, v, self.p)
+        self.run(RELEASE, v, 0, 0)
 
     def play(self, seconds):
         """(samples, voices) float32."""
         quanta = int(np.ceil(seconds / self.dt / QUANTUM))
-        out = np.zeros((quanta, QUANTUM, self.voices), f32)
-        if self.voice.shape == "lanes":
-            block = np.zeros(QUANTUM * LANE, f32)
-            for q in range(quanta):
-                for g in range(self.voices // LANE):
-                    block[:] = 0
-                    self.voice.render(self.s, g, self.p, self.pitch_hz, block, self.dt)
-                    out[q, :, g * LANE:(g + 1) * LANE] = block.reshape(QUANTUM, LANE)
-        else:
-            block = np.zeros(QUANTUM, f32)
-            for q in range(quanta):
-                for v in range(self.voices):
-                    block[:] = 0
-                    self.voice.render(self.s, v, self.p, self.pitch_hz[v], block, self.dt)
-                    out[q, :, v] = block
-        return out.reshape(-1, self.voices)
+        wide = LANE if self.lanes else 1
+        out = np.zeros((self.count // wide, quanta, QUANTUM * wide), f32)
+        for q in range(quanta):
+            for g in range(len(out)):
+                self.run(RENDER, g, self.pitch_hz.ctypes.data, out[g, q].ctypes.data, self.dt)
+        out = out.reshape(len(out), quanta * QUANTUM, wide)
+        return np.moveaxis(out, 0, 1).reshape(quanta * QUANTUM, self.count)
 
     def note(self, seconds, pitch_hz=261.6256, level=1.0):
-        """(samples,) float32: one strike of voice 0."""
+        """(samples,) float64: one strike of voice 0."""
         self.strike(pitch_hz, level)
-        return self.play(seconds)[:, 0]
+        return self.play(seconds)[:, 0].astype(np.float64)
 
 
-def run(effect, left, right=None, key=None, rate_hz=RATE_HZ, s=None, **params):
-    """(samples, 2) float32: an effect over a signal, in whole quanta."""
-    s, p = s or state(effect), values(effect, **params)
-    right = left if right is None else right
-    count = -(-len(left) // QUANTUM) * QUANTUM
-    sides = np.zeros((3, count), f32)
-    for row, x in zip(sides, (left, right, key if key is not None else []), strict=True):
-        row[:len(x)] = x
-    for q in range(0, count, QUANTUM):
-        block = [np.ascontiguousarray(row[q:q + QUANTUM]) for row in sides]
-        effect.render(s, p, block[0], block[1], block[2], f32(1.0 / rate_hz))
-        sides[0, q:q + QUANTUM], sides[1, q:q + QUANTUM] = block[0], block[1]
-    return sides[:2].T.copy()
+class Chain(Sound):
+    """One effect."""
+
+    def __init__(self, effect, rate_hz=RATE_HZ, **params):
+        super().__init__(effect, 1, rate_hz, params)
+
+    def play(self, left, right=None, key=()):
+        """(samples, 2) float64: the effect over a signal, in whole quanta."""
+        count = -(-len(left) // QUANTUM) * QUANTUM
+        sides = np.zeros((3, count), f32)
+        for row, x in zip(sides, (left, left if right is None else right, key), strict=True):
+            row[:len(x)] = x
+        for q in range(0, count, QUANTUM):
+            a, b, c = (row[q:].ctypes.data for row in sides)
+            self.run(RENDER, c, b, a, self.dt)
+        return sides[:2].T.astype(np.float64)
+
+
+def pitch_hz(y, near_hz, rate_hz=RATE_HZ):
+    """The frequency of the strongest line within a semitone of near_hz."""
+    spectrum = np.abs(np.fft.rfft(y * np.blackman(len(y)), 8 * len(y)))
+    step = rate_hz / (8 * len(y))
+    low, high = int(near_hz / 1.06 / step), int(near_hz * 1.06 / step)
+    k = low + np.argmax(spectrum[low:high])
+    a, b, c = np.log(spectrum[k - 1:k + 2])
+    return (k + 0.5 * (a - c) / (a - 2 * b + c)) * step
+
+
+def cents(hz, wanted_hz):
+    return 1200 * np.log2(hz / wanted_hz)
+
+
+def db(x):
+    return 20 * np.log10(np.maximum(np.abs(x), 1e-30))
+
+
+def t60_s(y, hz, start_s, stop_s, rate_hz=RATE_HZ):
+    """The -60 dB time of the partial at hz, from a line through its level between two times."""
+    size = int(rate_hz * max(0.03, 6 / hz))
+    t = np.arange(len(y)) / rate_hz
+    turned = y * np.exp(-2j * np.pi * hz * t)
+    starts = np.arange(int(start_s * rate_hz), int(stop_s * rate_hz) - size, size)
+    levels = db([turned[i:i + size].dot(np.hanning(size)) for i in starts])
+    return -60 / np.polyfit(starts / rate_hz, levels, 1)[0]
+
+
+def aliasing_db(y, hz, top_hz=16000.0, rate_hz=RATE_HZ):
+    """The strongest line between the harmonics of hz, against the strongest harmonic."""
+    spectrum = np.abs(np.fft.rfft(y * np.kaiser(len(y), 20)))
+    line = np.fft.rfftfreq(len(y), 1 / rate_hz)
+    near = np.abs(line - np.rint(line / hz) * hz) < 40
+    return db(spectrum[~near & (line < top_hz)].max() / spectrum[near].max())
