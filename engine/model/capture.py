@@ -147,7 +147,8 @@ class Capture:
     def finite(self, row):
         """False when a captured row holds a NaN, an infinity, or numbers whose squares overflow."""
         numbers = self.numbers[row]
-        return bool(np.isfinite(np.dot(numbers, numbers)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool(np.isfinite(np.dot(numbers, numbers)))
 
     def close(self):
         """Takes the hooks off (tests and comparisons; a worker keeps them for life)."""

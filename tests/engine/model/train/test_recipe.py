@@ -1,5 +1,4 @@
 """The training recipe on a tiny text: it stops on Ctrl-C, goes on, and its checkpoint loads."""
-import gzip
 import json
 import signal
 
@@ -10,38 +9,6 @@ from transformers import AutoModelForCausalLM
 
 from engine.errors import ModelError
 from engine.model.train import corpus, recipe
-
-WORDS = "the tide went out and came back with a small red boat on its long wet back".split()
-
-
-def text(seed, count=400):
-    """Sentences of a few words in a random order."""
-    random = np.random.default_rng(seed)
-    return " ".join(" ".join(random.choice(WORDS, 6)) + "." for _ in range(count // 6))
-
-
-@pytest.fixture
-def data(tmp_path):
-    """A data folder of the corpus's shape: four books, one of them held out by a name."""
-    folder = tmp_path / "data"
-    for name, file, parts in (
-            ("gutenberg-simple", "books-00.txt.gz", [text(1), text(2), "Zixi said: " + text(3)]),
-            ("gutenberg-simple", "books-01.txt.gz", [text(4)]),
-            ("storybooks-ccby", "stories.txt.gz", [text(5, 100)])):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        with gzip.open(folder / name / file, "wt") as out:
-            out.write("".join(f"{part}\n{corpus.END}\n" for part in parts))
-    return folder
-
-
-@pytest.fixture
-def tiny(monkeypatch):
-    """The recipe at a size that trains in seconds."""
-    for name, value in {"CONTEXT": 32, "BATCH": 4, "MICRO": 2, "CHECK": 5, "SAY_S": 0.0}.items():
-        monkeypatch.setattr(recipe, name, value)
-    monkeypatch.setattr(recipe, "SHAPE", recipe.SHAPE | dict(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
-        head_dim=16, intermediate_size=48, max_position_embeddings=64))
 
 
 class Screen(list):
@@ -167,7 +134,7 @@ def test_the_tokenizer_keeps_any_text(data):
 
 def test_packing_is_fixed_and_marks_each_text(data):
     tokenizer = corpus.train_tokenizer(corpus.read(data)[0])
-    texts = [text(k, 30) for k in range(5)]
+    texts = [" ".join(np.random.default_rng(k).choice(list("abcde"), 30)) for k in range(5)]
     row = corpus.pack(tokenizer, texts, seed=1)
     assert np.array_equal(row, corpus.pack(tokenizer, texts, seed=1)) and row[0] == 0
     assert (row == 0).sum() == 5 and row.dtype == np.uint16
