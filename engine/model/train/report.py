@@ -123,7 +123,7 @@ def training(run):
             "passes": round(tokens / ids, 2), "minutes": round(progress["seconds"] / 60.0, 1)}
 
 
-def repetition(loaded, tokens=HALF_HOUR, guards=(SETTINGS["repetition_guard"], 0.0)):
+def repetition(loaded, tokens, guards=(SETTINGS["repetition_guard"], 0.0)):
     """Share of repeated 8-grams in `tokens` tokens, with the guard of the sets and without."""
     found = {"tokens": tokens, "gram": GRAM, **SETTINGS}
     for guard in guards:
@@ -153,7 +153,7 @@ def report(data, run, folder, say=recipe.tell):
         {"prompt": prompt, "seed": seed, "text": write(loaded, prompt, SAMPLE_TOKENS, seed)[1]}
         for prompt, seed in SAMPLES]
     say("samples written; writing half an hour of text twice")
-    result["repetition"] = repetition(loaded)
+    result["repetition"] = repetition(loaded, HALF_HOUR)
     (folder / "report.json").write_text(json.dumps(result, indent=1) + "\n")
     (folder / "README.md").write_text(card.card(result, recipe.SHAPE))
     shutil.copyfile(Path(data) / "storybooks-ccby" / "attributions.tsv",

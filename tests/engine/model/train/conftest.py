@@ -19,8 +19,9 @@ def words_of(seed, count=400):
 def data(tmp_path):
     """A data folder of the corpus's shape: four books, one of them held out by a name."""
     folder = tmp_path / "data"
+    held = "Zixi said: " + words_of(3)
     for name, file, parts in (
-            ("gutenberg-simple", "books-00.txt.gz", [words_of(1), words_of(2), "Zixi said: " + words_of(3)]),
+            ("gutenberg-simple", "books-00.txt.gz", [words_of(1), words_of(2), held]),
             ("gutenberg-simple", "books-01.txt.gz", [words_of(4)]),
             ("storybooks-ccby", "stories.txt.gz", [words_of(5, 100)])):
         (folder / name).mkdir(parents=True, exist_ok=True)
