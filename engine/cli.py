@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from engine import console
-from engine.errors import DeviceError, EngineError
+from engine.errors import DeviceError, EngineError, ModelError
 
 DEFAULT_BARS = 64                         # what `play` renders where there is no sound device
 
@@ -184,13 +184,19 @@ def bench(context: typer.Context,
 @app.command()
 def train(data: Annotated[Path, typer.Argument(help="folder with the text to train on")],
           out: Annotated[Path, typer.Argument(help="folder for checkpoints and the model")],
-          minutes: Annotated[float, typer.Option(help="how long")] = 120.0,
+          minutes: Annotated[float, typer.Option(help="how long, over all runs")] = 120.0,
           threads: Annotated[int, typer.Option(help="processor threads")] = 2,
+          judge: Annotated[bool, typer.Option(
+              "--report", help="then judge it on held-out books and write its model card")] = False,
           as_json: Json = False):
     """Train the embedded model; the same command goes on where it stopped."""
+    if not (0 < minutes < float("inf") and threads > 0):
+        raise ModelError(f"--minutes and --threads must be above 0, got {minutes:g} and {threads}")
     from engine.model.train import recipe
-    model = recipe.train(data, out, minutes, threads)
-    console.give({"model": model}, as_json, f"the model is in {model}")
+    from engine.model.train import report as judging
+    model = recipe.train(data, out, minutes, threads, console.say)
+    found = judging.report(data, out, model, console.say) if judge else {}
+    console.give({"model": model, "report": found}, as_json, f"the model is in {model}")
 
 
 @app.command()

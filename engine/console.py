@@ -60,12 +60,13 @@ def progress(title):
 
 
 def _tenths(title):
-    said = -1
+    said = None
 
     def report(share, words=""):
         nonlocal said
         tenth = int(min(max(share, 0.0), 1.0) * 10)
-        if tenth > said:
-            said = tenth
+        stage = (tenth, words.split("(")[0] if tenth == 0 else "")
+        if stage != said:
+            said = stage
             say(f"{title}: {tenth * 10} % {words}".rstrip())
     return report
