@@ -15,6 +15,7 @@ from engine.errors import EngineError, TakeError
 from engine.journal import Take
 from engine.performance import Options, Performance
 from engine.records import NOTE
+from engine.rt import QUANTUM
 from engine.table import Rig
 
 TAIL_S = 2.0                              # after the last bar, for reverb and delay
@@ -117,7 +118,7 @@ def render(options, progress=None):
         files = Files(_columns(options, stage.table, f"{stage.made.name}.wav"), options.rate_hz)
 
         def before(position, frames):
-            conductor.advance(position + frames)
+            conductor.advance(position + frames + QUANTUM)     # a block may need one quantum more
             done = rig.collect()
             notes = done[done["kind"] == NOTE]
             counts[0] += len(notes)
