@@ -5,6 +5,7 @@ Thread: any.
 """
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from statistics import pstdev
 
 from bench._patterns import STEPS, bars_of, mean, patterns
 from mappings.harmony import chord_named
@@ -118,14 +119,13 @@ def groove_numbers(play):
     bass = play.notes("bass")
     kicks = {i for i, _ in play.notes("kick")}
     inside = [float(BASS_LOW <= n.pitch_st <= BASS_HIGH) for _, n in bass]
-    levels = [n.level for _, n in play.notes()]
-    middle = mean(levels)
+    levels = [[n.level for _, n in play.notes(part)] for part in (*PITCHED, *DRUMS)]
     drop = [i for name, a, n in play.sections() if name == "drop" for i in range(a, a + n)]
     kicked = [i // STEPS for i in kicks if i % 4 == 0]
     return {"bass_on_kick": mean([float(i in kicks) for i, _ in bass]),
             "bass_in_register": mean(inside),
             "slides": mean([float(n.slide) for _, n in bass]),
-            "level_deviation": mean([(x - middle) ** 2 for x in levels]) ** 0.5,
+            "level_deviation": mean([pstdev(part) for part in levels if part]),
             "drop_kicks": mean([float(kicked.count(bar)) for bar in drop]),
             "open_hats_off_beat": mean([float(i % 4 == 2) for i, _ in play.notes("openhat")]),
             "swing": 0.5 + max((n.delay_steps for i, n in play.notes()), default=0.0) / 2}

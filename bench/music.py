@@ -59,7 +59,10 @@ LIMITS = {
     "section_alignment":            (0.60, 1.0, True),
 }
 TEXT = ("edit_alignment", "section_alignment")    # what only a text can be judged by
-FAILURES = ("a feature per step", "a frozen loop", "shuffled records")
+#            planted failure         the measures that must catch it, by themselves
+FAILURES = {"a feature per step": ("similarity", "novelty", "repeats"),
+            "a frozen loop": ("similarity", "novelty", "repeats"),
+            "shuffled records": ("edit_alignment",)}
 
 
 def frames_of(prompt, tokens, model="embedded", timeout_s=300.0):
@@ -203,13 +206,14 @@ def summary(rows):
 
 def planted(music, frames, plays):
     """failure -> for how many prompts it is caught, and by which measures."""
-    made = {FAILURES[0]: [per_step(f) for f in frames], FAILURES[1]: [frozen(p) for p in plays],
-            FAILURES[2]: [shuffled(music, f) for f in frames]}
+    made = ([per_step(f) for f in frames], [frozen(play) for play in plays],
+            [shuffled(music, f) for f in frames])
     found = {}
-    for name, rows in made.items():
-        caught = [outside([judge(play)], ("section_alignment",)) for play in rows]
-        names = sorted({measure for c in caught for measure in c})
-        found[name] = {"caught": sum(map(bool, caught)), "of": len(caught), "by": names}
+    for (name, judges), rows in zip(FAILURES.items(), made, strict=True):
+        others = [measure for measure in LIMITS if measure not in judges]
+        caught = [outside([judge(play)], others) for play in rows]
+        found[name] = {"caught": sum(map(bool, caught)), "of": len(caught),
+                       "by": {m: sum(m in c for c in caught) for m in judges}}
     return found
 
 
@@ -235,7 +239,8 @@ def run(quick=False, frames="", model="embedded", set="house"):
     result["passed"] = (
         not result["outside"] and len(forms) > 1
         and all(f["caught"] == f["of"] for f in result["failures"].values())
-        and not any(v["outside"] for k in ("throttled", "continuation") for v in result[k].values()))
+        and not any(found["outside"] for kind in ("throttled", "continuation")
+                    for found in result[kind].values()))
     return result
 
 
@@ -250,7 +255,7 @@ def table(result):
     lines.append(f"different forms: {result['forms']} of {result['prompts']}")
     for name, found in result["failures"].items():
         lines.append(f"planted: {name}: caught {found['caught']} of {found['of']} "
-                     f"({', '.join(found['by'])})")
+                     f"({', '.join(f'{k} {v}' for k, v in found['by'].items())})")
     for kind in ("throttled", "continuation"):
         for name, found in result[kind].items():
             bad = ", ".join(f"{k} {v[1]:.2f}" for k, v in found["outside"].items()) or "passes"

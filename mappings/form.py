@@ -7,7 +7,7 @@ and the piece still closes on its last bar. Thread: any.
 LINE = 8                                  # bars between the places where a section may end
 SHORT = 64                                # forms under this many bars have lines of four
 TINY = 16                                 # forms under this many bars are divided, not decided
-CYCLE = 192                               # a form up to this long is one cycle
+CYCLE, PEAKS = 192, 2                     # bars that are one cycle; peaks that it has, if it can
 
 
 def _lengths(scene, unit):
@@ -28,21 +28,18 @@ class Form:
         self.lengths = {s.name: _lengths(s, self.unit) for s in scenes}
         self.plan = self._divide() if bars is not None and bars < TINY else None
         self.can = self._table() if bars is not None and not self.plan else None
-        self.name = self.plan[0][0] if self.plan else self.first
-        self.start, self.cycle, self.drops, self.anchor = 0, 0, 0, 0
+        self.name = next(iter(self.plan)) if self.plan else self.first
+        self.start, self.cycle, self.peaks, self.anchor = 0, 0, 0, 0
         self.skip = False
-        self.forced = False               # the last change came without a phrase end
 
     def _divide(self):
         """A form too short to decide: whole bars, the longest scene taking what is left."""
-        names = [scene for scene in self.scenes if scene != "break"]
-        if self.bars < 4:
-            return [(max(self.scenes, key=lambda n: max(self.scenes[n].bars)), self.bars)]
+        names = [name for name, scene in self.scenes.items() if not scene.spare]
+        peak = max(names, key=lambda name: (self.scenes[name].peak, max(self.scenes[name].bars)))
+        if self.bars < len(names):
+            return {peak: self.bars}
         share = self.bars // len(names)
-        plan = [[name, share] for name in names]
-        longest = max(plan, key=lambda row: max(self.scenes[row[0]].bars))
-        longest[1] += self.bars - share * len(names)
-        return [tuple(row) for row in plan]
+        return {name: share + (name == peak) * (self.bars % len(names)) for name in names}
 
     def _table(self):
         """What may still end in time; one cycle where it is long enough, for up to CYCLE bars."""
@@ -77,9 +74,10 @@ class Form:
     def section_bars(self):
         """Bars until the next place where the section may end, counted from its start."""
         if self.plan:
-            return dict(self.plan)[self.name]
-        if self.bars is not None and self.name == self.last and self.bars - self.start < 2 * self.unit:
-            return self.bars - self.start
+            return self.plan[self.name]
+        to_end = None if self.bars is None else self.bars - self.start
+        if self.name == self.last and to_end is not None and to_end < 2 * self.unit:
+            return to_end
         lines = [length * self.unit for length in self.lengths[self.name]]
         return next((bars for bars in lines if bars > self.section_bar), lines[-1])
 
@@ -113,7 +111,6 @@ class Form:
         later = [n for n in lengths if n > lines and self._ends_after(n - lines)]
         if not self._ends_after(0) or later and not ended:
             return False
-        self.forced = not ended
         return self._leave(choose)
 
     def _left(self):
@@ -128,7 +125,7 @@ class Form:
 
     def _advance_plan(self):
         passed = 0
-        for name, bars in self.plan:
+        for name, bars in self.plan.items():
             if self.bar == passed and name != self.name:
                 self._enter(name)
                 return True
@@ -137,7 +134,7 @@ class Form:
 
     def _leave(self, choose):
         options = self._follow(self._left())
-        if self.drops < 2 and len(options) > 1 and self.last in options:
+        if self.peaks < PEAKS and len(options) > 1 and self.last in options:
             options = [name for name in options if name != self.last]
         if not options:                   # pressed too late for anything but the end
             if self.name == self.last:
@@ -149,9 +146,9 @@ class Form:
 
     def _enter(self, name):
         if name == self.first and self.name == self.last:
-            self.cycle, self.drops = self.cycle + 1, 0
+            self.cycle, self.peaks = self.cycle + 1, 0
         if self.skip:
             self.anchor = self.bar
         self.skip = False
-        self.drops += name == "drop"
+        self.peaks += self.scenes[name].peak
         self.name, self.start = name, self.bar

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 MODES = {"aeolian": (0, 2, 3, 5, 7, 8, 10), "dorian": (0, 2, 3, 5, 7, 9, 10)}
 MOVES = {                                 # degree -> where it likes to go, the most usual first
-    "aeolian": {1: (6, 4, 7, 3, 5), 3: (6, 7, 4), 4: (7, 6, 1, 5), 5: (6, 4, 3), 6: (3, 7, 4), 7: (3, 6, 4)},
-    "dorian": {1: (4, 7, 3, 2, 5), 2: (5, 4, 3), 3: (4, 7, 2), 4: (7, 3, 5), 5: (4, 3, 2), 7: (4, 3, 5)},
+    "aeolian": {1: (6, 4, 7, 3, 5), 3: (6, 7, 4), 4: (7, 6, 1, 5), 5: (6, 4, 3), 6: (3, 7, 4),
+                7: (3, 6, 4)},
+    "dorian": {1: (4, 7, 3, 2, 5), 2: (5, 4, 3), 3: (4, 7, 2), 4: (7, 3, 5), 5: (4, 3, 2),
+               7: (4, 3, 5)},
 }
 CLOSERS = {"aeolian": (7, 5, 4, 6), "dorian": (7, 5, 2, 4)}
 HEADS = {"aeolian": (1, 1, 6, 4), "dorian": (1, 1, 4, 7)}
@@ -18,7 +20,7 @@ QUALITIES = {(3, 7): "m", (4, 7): "", (3, 6): "dim", (4, 8): "aug"}
 
 @dataclass(frozen=True)
 class Chord:
-    """Four tones by stacked thirds inside the mode: root, third, fifth, seventh, as pitch classes."""
+    """Four tones in stacked thirds inside the mode: root, third, fifth, seventh; pitch classes."""
     degree: int
     root: int
     tones: tuple
@@ -52,7 +54,7 @@ def _step(mode, choose, index, used):
 
 
 def loop(mode, choose):
-    """Four degrees that return: head, two moves, a closer. choose(index, options) -> one of them."""
+    """Four degrees that return: head, two moves, a closer. choose(index, options) -> one."""
     degrees = [choose(0, HEADS[mode])]
     degrees.append(_step(mode, choose, 1, degrees))
     degrees.append(_step(mode, choose, 2, degrees))
@@ -67,20 +69,21 @@ def progression(mode, choose, other_than=()):
     ends = [degree for degree in CLOSERS[mode] if degree not in (first[3], first[2])]
     degrees = (*first, *first[:3], choose(4, ends))
     if degrees in other_than:
-        others = [degree for degree in MOVES[mode][1] if degree not in (first[0], first[2], first[3])]
+        taken = (first[0], first[2], first[3])
+        others = [degree for degree in MOVES[mode][1] if degree not in taken]
         second = next(d for d in others if (first[0], d, *degrees[2:]) not in other_than)
         degrees = (first[0], second, first[2], first[3], first[0], second, first[2], degrees[7])
     return degrees
 
 
 def voicings(tones, low, high):
-    """Every close position of the tones whose lowest note starts in the register, as rising MIDI numbers."""
+    """Every close position of the tones inside the register, as rising MIDI numbers."""
     found = []
     for start in range(low, high - 8):
         if start % 12 in tones:
             voices = [start]
             while len(voices) < len(tones):
-                above = min((tone - voices[-1]) % 12 or 12 for tone in tones if tone != voices[-1] % 12)
+                above = min((tone - voices[-1]) % 12 for tone in tones if tone != voices[-1] % 12)
                 voices.append(voices[-1] + above)
             if voices[-1] <= high:
                 found.append(tuple(voices))
@@ -94,11 +97,12 @@ def motion_st(before, after):
 
 def lead_voices(tones, before, low, high):
     """The close position nearest to `before`, else nearest to the middle of the register."""
-    middle = (low + high) / 2
-    options = voicings(tones, low, high)
-    if before is None or len(before) != len(tones):
-        return min(options, key=lambda v: (abs(sum(v) / len(v) - middle), v))
-    return min(options, key=lambda v: (motion_st(before, v) + 0.02 * abs(sum(v) / len(v) - middle), v))
+    middle, known = (low + high) / 2, before is not None and len(before) == len(tones)
+
+    def cost(voices):
+        off = abs(sum(voices) / len(voices) - middle)
+        return motion_st(before, voices) + 0.02 * off if known else off, voices
+    return min(voicings(tones, low, high), key=cost)
 
 
 def nearest(pitch_st, classes, low, high):

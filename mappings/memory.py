@@ -1,8 +1,8 @@
-"""What the music remembers of the model: its recent frames, read by name; and what is recalled when it is late.
+"""What the music remembers of the model: its recent frames, read by name; and what is recalled.
 
-The continuation: while the model is late, remembered frames come back in their order, first as they were, then each
-four bars turned by the golden section of the unit circle: the model's own last phrases, varied, never a frozen loop.
-Thread: control.
+While the model is late, remembered frames come back in their order: first as they were, then each
+four bars turned by the golden section of the unit circle. So the continuation is the model's own
+last phrases, varied, and never a frozen loop. Thread: control.
 """
 import zlib
 from bisect import bisect_left, bisect_right, insort
@@ -17,10 +17,11 @@ NEVER = -1 << 40
 BAR, LONGEST = 16, 128                    # steps of a bar; of the longest wait for its tokens
 SPREAD = 0.9                              # of means, against that of places: 1 / root(count)
 GOLDEN = 0.6180339887498949
-NAMES = ("token.surprisal_nat", "token.entropy_nat", "token.margin_nat", "resid.low.speed", "resid.mid.speed",
-         "resid.high.speed", "resid.mid.turn", "attn.low.write", "attn.mid.write", "attn.high.write",
-         "mlp.low.write", "mlp.mid.write", "mlp.high.write", "mlp.low.sparsity", "mlp.mid.sparsity",
-         "mlp.high.sparsity", *(f"resid.axis.{i}" for i in range(1, 9)))
+NAMES = ("token.surprisal_nat", "token.entropy_nat", "token.margin_nat", "resid.low.speed",
+         "resid.mid.speed", "resid.high.speed", "resid.mid.turn", "attn.low.write",
+         "attn.mid.write", "attn.high.write", "mlp.low.write", "mlp.mid.write", "mlp.high.write",
+         "mlp.low.sparsity", "mlp.mid.sparsity", "mlp.high.sparsity",
+         *(f"resid.axis.{i}" for i in range(1, 9)))
 
 
 def neutral(count):
@@ -30,7 +31,8 @@ def neutral(count):
 
 
 def read(frame, name):
-    """(place 0..1, name read): an absent feature is stood in for by a present one, else by the token itself."""
+    """(place 0..1, name read). For an absent feature a present one stands in, of its own family
+    if there is one; without any, the token itself."""
     value = frame.unit.get(name)
     if value is not None and value == value:
         return value, name
@@ -72,7 +74,7 @@ class Memory:
         self.end_step = self.recalled_end_step = NEVER
 
     def hear(self, step, frames, late, due):
-        """The frames that count at this step: those that came, or one recalled when one was due and none came."""
+        """The frames that count at this step: those that came, or a recalled one for one due."""
         fresh = [self._settle(frame) for frame in frames if not frame.flags & SILENT]
         for frame in fresh:
             self.real.append(frame)
@@ -121,7 +123,7 @@ class Memory:
         return step - self.end_step <= min(max(step - self.real_steps[0], BAR), LONGEST)
 
     def window(self, count):
-        """The last `count` frames, oldest first; a short memory goes round, an empty one is neutral."""
+        """The last `count` frames, oldest first; a short memory goes round."""
         heard = list(self.heard)[-count:]
         if not heard:
             return [neutral(i) for i in range(count)]
@@ -132,7 +134,7 @@ class Memory:
         return sum(read(frame, name)[0] for frame in self.window(count)) / max(1, count)
 
     def spread(self, name, count):
-        """The mean again, its likely range opened to 0..1 (means of many places crowd about the middle)."""
+        """The mean, its likely range opened to 0..1: means of many places crowd in the middle."""
         return min(max(0.5 + SPREAD * count ** 0.5 * (self.mean(name, count) - 0.5), 0.0), 0.999)
 
     def choose(self, name, count, options):

@@ -1,26 +1,29 @@
-"""The tables a set's music is written with: what is fixed (grammar, scenes) and which feature decides the rest. Thread: any.
+"""The tables a set's music is written with: what is fixed, and which feature decides the rest.
 
-Fixed by these tables: where a part may strike, how many times, its register, which parts a scene has. Decided by the
-model through the features named in them: which of those places, which chord tone, how long, when a scene ends.
+Fixed here: where a role may strike, how many times, its register, which roles a scene has. Decided
+by the model through the features named here: which of those places, which chord tone, how long,
+when a scene ends and what follows it. Thread: any.
 """
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.errors import MappingError, suggestion
 
 STEPS = 16                                # sixteenths of a bar
 KINDS = ("hit", "bass", "stab", "hook", "pad")
-FIXED = ("kick", "clap", "openhat")       # roles the drum grammar writes without a Grammar row
+FIXED = ("kick", "clap", "openhat")       # roles of the drum grammar, without a row of their own
 
 
 @dataclass(frozen=True)
 class Grammar:
     """How the cells of one role are written.
 
-    form      a letter for each bar of the cell: "aaba" is four bars of two written ones
+    form      a letter for each bar of the cell: "aaba" is four bars, two of them written
     weights   (16,) how fit each sixteenth is for a strike, 0 never
     hits      fewest and most strikes a bar;  lengths  shortest and longest, in steps
-    register  lowest and highest MIDI number;  tones  chord tones on offer (0 root, 1 third, 2 fifth, 3 seventh, +4 octave)
-    onset, count, pitch, accent, length, slide   the features that decide; "" leaves the lower value
+    register  lowest and highest MIDI number
+    tones     chord tones on offer: 0 root, 1 third, 2 fifth, 3 seventh, + 4 an octave higher
+    onset, count, pitch, accent, length, slide   features that decide; "" takes the lower value
+    touch     the feature whose place under each strike makes it louder or softer
     """
     role: str
     kind: str
@@ -37,21 +40,27 @@ class Grammar:
     accent: str = "mlp.mid.write"
     length: str = ""
     slide: str = ""
+    touch: str = ""
 
     def __post_init__(self):
+        where = f"grammar {self.role!r}"
         if self.kind not in KINDS:
-            raise MappingError(f"grammar {self.role!r}: unknown kind {self.kind!r}{suggestion(self.kind, KINDS)}")
-        if len(self.weights) != STEPS or not 1 <= self.hits[0] <= self.hits[1] <= STEPS:
-            raise MappingError(f"grammar {self.role!r}: needs {STEPS} weights and 1 <= hits <= {STEPS}")
+            raise MappingError(f"{where}: no kind {self.kind!r}{suggestion(self.kind, KINDS)}")
+        if len(self.weights) != STEPS or not any(w > 0.0 for w in self.weights):
+            raise MappingError(f"{where}: needs {STEPS} weights, one of them over 0")
+        if not 1 <= self.hits[0] <= self.hits[1] <= STEPS:
+            raise MappingError(f"{where}: hits must be 1 <= fewest <= most <= {STEPS}")
         if not 1 <= len(self.form) <= 4:
-            raise MappingError(f"grammar {self.role!r}: form needs 1 to 4 letters, got {self.form!r}")
+            raise MappingError(f"{where}: form needs 1 to 4 letters, got {self.form!r}")
+        if self.kind in ("stab", "pad", "hook") and self.register[1] - self.register[0] < 18:
+            raise MappingError(f"{where}: its register must span 18 semitones or more")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A role in a scene: from which bar on, how dense (0..1), how loud against the part's own level.
+    """A role in a scene: from which bar on, how dense (0..1), how loud against its part's level.
 
-    reads   with a feature, the role plays a block of eight bars only when the block before it read at least `above`
+    reads   a feature: the role plays a block of eight bars when the last bars read `above` or more
     """
     role: str
     bar: int = 0
@@ -63,7 +72,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Ramp:
-    """A parameter over a scene: set to `start` at its head; with an `end`, led there over each eight bars."""
+    """A parameter over a scene: set to `start`; with an `end`, led there over each eight bars."""
     path: str
     start: float
     end: float | None = None
@@ -74,8 +83,10 @@ class Ramp:
 class Scene:
     """One kind of section.
 
-    bars    the lengths it may have, from short to long; the text's phrases choose
+    bars    lengths it may have, short to long: the text's phrases choose
     then    what may follow, the usual first;  theme  whose chords and cells it plays
+    peak    what the form rises to: at least two in a cycle;  spare  left out of tiny forms
+    roll    claps roll towards its end
     """
     name: str
     bars: tuple
@@ -83,23 +94,28 @@ class Scene:
     then: tuple
     theme: str = "a"
     ramps: tuple = ()
+    peak: bool = False
+    spare: bool = False
+    roll: bool = False
 
 
 @dataclass(frozen=True)
 class Cast:
-    """Who plays which role in a cycle, and what it sounds like."""
+    """Who plays which role in a cycle, how much louder, and what it is set to."""
     name: str
     parts: dict
+    offsets_db: dict = field(default_factory=dict)
     ramps: tuple = ()
 
 
 @dataclass(frozen=True)
 class Music:
-    """A whole set's music.
+    """A whole set's music: the first scene begins a cycle, the last one ends it.
 
-    tonics      MIDI numbers (28..39) a cycle's key is chosen from;  modes  names in `harmony.MODES`
-    swing       least and most place of the second sixteenth in its pair, 0.5 is even
-    edit_above  surprisal, as a place 0..1, above which a token edits the cell under it; edits  at most so many a bar
+    tonics      MIDI numbers that a cycle's key is chosen from;  modes  names in `harmony.MODES`
+    swing       least and most place of the second sixteenth in its pair; 0.5 is even
+    edit_above  surprisal, as a place 0..1, from which a token edits the cell under it
+    edits       at most so many a bar
     levels_db   each part's own level, to which a scene's offset is added
     delay_send  of the stab's part, where an echo thrown by a sentence end returns to
     """
@@ -111,21 +127,29 @@ class Music:
     swing: tuple = (0.505, 0.535)
     edit_above: float = 0.91
     edits: int = 3
-    levels_db: dict | None = None
+    levels_db: dict = field(default_factory=dict)
     delay_send: float = 0.15
 
     def __post_init__(self):
+        if not self.scenes or not self.casts or not self.tonics:
+            raise MappingError("music: needs scenes, casts and tonics")
+        if not 0.5 <= self.swing[0] <= self.swing[1] <= 0.6:
+            raise MappingError(f"music: swing must lie within 0.5..0.6, got {self.swing}")
         names = [scene.name for scene in self.scenes]
         roles = {grammar.role for grammar in self.grammars} | set(FIXED)
         for scene in self.scenes:
-            for name in scene.then:
-                if name not in names:
-                    raise MappingError(f"scene {scene.name!r} goes on to {name!r}{suggestion(name, names)}")
-            for entry in scene.entries:
-                if entry.role not in roles:
-                    raise MappingError(f"scene {scene.name!r} has {entry.role!r}{suggestion(entry.role, roles)}")
-        if not self.scenes or not self.casts or not 0.5 <= self.swing[0] <= self.swing[1] <= 0.6:
-            raise MappingError("music: needs scenes, casts, and swing within 0.5..0.6")
+            self._check(scene, names, roles)
+
+    def _check(self, scene, names, roles):
+        where = f"scene {scene.name!r}"
+        for name in scene.then:
+            if name not in names:
+                raise MappingError(f"{where} goes on to {name!r}{suggestion(name, names)}")
+        for entry in scene.entries:
+            if entry.role not in roles:
+                raise MappingError(f"{where} has {entry.role!r}{suggestion(entry.role, roles)}")
+        if not scene.bars or any(bars % 4 for bars in scene.bars):
+            raise MappingError(f"{where}: its lengths must be multiples of four bars")
 
     def player(self, steps_per_token=2, bars=None):
         """A Player of this music."""

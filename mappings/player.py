@@ -1,17 +1,21 @@
-"""The player: frames in, a 16th of music out. Cells at phrase lines, edits by surprise, form by phrases. Thread: control.
+"""The player: frames in, a 16th of music out.
 
-Nothing here draws lots: the same frames give the same notes. When the model is late the memory goes on for it.
+Cells are written at phrase lines, surprise edits them, the text's phrases end sections. Nothing
+draws lots: the same frames give the same notes. When the model is late, the memory goes on for it.
+Thread: control.
 """
 from engine.mapping import Note, Step, Target
 from mappings import drums
-from mappings.bar import BarWriter
+from mappings.arrange import Arranger
 from mappings.edits import Editor
 from mappings.form import Form
 from mappings.memory import Memory, read
 from mappings.music import STEPS
 
 BEAT = 4                                  # steps between two targets of a ramp
-THROW = 0.55                              # echo of the stab that a sentence end leaves hanging
+THROW, COMMA = 0.55, 0.3                  # echo of a stab at a sentence end; level of a comma
+SOFTEST, TOUCH = 0.86, 0.28               # what a touch feature makes of a level, at places 0 and 1
+QUIETEST = 0.05
 
 
 class Player:
@@ -24,10 +28,10 @@ class Player:
         self.music, self.due = music, max(1, round(steps_per_token))
         self.memory = Memory(STEPS / steps_per_token)
         self.form = Form(music.scenes, bars)
-        self.writer = BarWriter(music, self.memory, self.form)
+        self.arranger = Arranger(music, self.memory, self.form)
         self.editor = Editor(music, self.memory)
-        self.rows, self.delay, self.thrown = [[] for _ in range(STEPS)], 0.0, False
-        self.new_section, self.chord = True, ""
+        self.rows, self.delay_steps = [], 0.0
+        self.opens, self.thrown, self.commas = True, False, 0
 
     def next_section(self):
         """The performer's wish: the section ends at the next bar line."""
@@ -39,58 +43,62 @@ class Player:
         fresh = self.memory.hear(step, frames, late, step % self.due == 0)
         if place == 0 and step:
             ended = self.memory.phrase_ended(step)
-            self.new_section = self.form.advance(ended, self.writer.choose_scene)
-        targets = []
+            self.opens = self.form.advance(ended, self.arranger.choose_scene)
         if self.form.done:
-            return Step([], targets, self.form.name, self.form.section_bar, self.form.section_bars,
-                        self.form.cycle, self.chord)
-        if place == 0:
-            targets += self._open_bar()
+            return self._made([], [])
+        targets = self._open_bar() if place == 0 else []
         if place % BEAT == 0:
-            targets += self.writer.ramps(place)
+            targets += self.arranger.ramps(place)
         targets += self._throw(fresh, place)
-        self.editor.hear(fresh, step, self.rows, self.writer)
+        self.editor.hear(fresh, step, self.rows, self.arranger)
         notes = [self._note(row, fresh) for row in self.rows[place]]
-        notes += self._commas(fresh, place)
-        return Step(notes, targets, self.form.name, self.form.section_bar, self.form.section_bars,
-                    self.form.cycle, self.chord)
+        return self._made(notes + self._comma(fresh, place), targets)
+
+    def _made(self, notes, targets):
+        form = self.form
+        return Step(notes, targets, form.name, form.section_bar, form.section_bars, form.cycle,
+                    self.arranger.chord)
 
     def _open_bar(self):
-        targets = self.writer.open_section() if self.new_section else []
-        self.new_section = False
-        self.rows = self.writer.write_bar()
+        targets = self.arranger.open_section() if self.opens else []
+        self.opens, self.commas = False, 0
+        self.rows = self.arranger.write_bar()
         self.editor.open_bar()
-        self.chord = self.writer.chord.name
-        swing, (low, high) = self.writer.swing, self.music.swing
-        self.delay = 2.0 * (low + (high - low) * swing) - 1.0
+        low, high = self.music.swing
+        self.delay_steps = 2.0 * (low + (high - low) * self.arranger.swing) - 1.0
         return targets
 
+    def _swung(self, place):
+        return self.delay_steps if place % 2 else 0.0
+
     def _note(self, row, fresh):
-        """A written row as a note: swung, and as loud as the token under it is written strongly."""
+        """A written row as a note: swung, and touched by the frame under it."""
         level, cause = row.level, row.cause
-        if fresh and row.live:
-            value, name = read(fresh[-1], row.live)
-            level, cause = level * (0.86 + 0.28 * value), f"{cause}; level {name} {value:.2f}"
-        delay = self.delay if row.step % 2 else 0.0
-        return Note(row.part, float(row.pitch_st), min(max(level, 0.05), 1.0), delay,
-                    max(0.1, row.length_steps), row.slide, cause)
+        if fresh and row.touch:
+            value, name = read(fresh[-1], row.touch)
+            level *= SOFTEST + TOUCH * value
+            cause = f"{cause}; touch {name} {value:.2f}"
+        return Note(row.part, float(row.pitch_st), min(max(level, QUIETEST), 1.0),
+                    self._swung(row.step), max(0.1, row.length_steps), row.slide, cause)
 
     def _throw(self, fresh, place):
         """A sentence end throws the stab into the echo; the next beat takes it back."""
-        part = self.writer.part("stab")
+        path = f"{self.arranger.part('stab')}.delay_send"
         if any(frame.sentence_end for frame in fresh):
             self.thrown = True
-            return [Target(f"{part}.delay_send", THROW, 0.02, cause="sentence end")]
+            return [Target(path, THROW, 0.02, cause="sentence end")]
         if self.thrown and place % BEAT == 0:
             self.thrown = False
-            return [Target(f"{part}.delay_send", self.music.delay_send, 0.2, cause="after the sentence end")]
+            return [Target(path, self.music.delay_send, 0.2, cause="after a sentence end")]
         return []
 
-    def _commas(self, fresh, place):
-        """Punctuation inside a sentence is a ghost of the percussion."""
-        if "perc" not in self.writer.active or place in drums.KICKS:
+    def _comma(self, fresh, place):
+        """The first punctuation inside a sentence of a bar is a ghost of the percussion."""
+        if self.commas or "perc" not in self.arranger.active or place in drums.KICKS:
             return []
-        return [Note("perc", self.writer.perc_st(4), 0.3, self.delay if place % 2 else 0.0, 0.5, False,
-                     f"punctuation {frame.text.strip()!r}") for frame in fresh[-1:]
-                if frame.punctuation and not frame.sentence_end]
-
+        for frame in fresh:
+            if frame.punctuation and not frame.sentence_end:
+                self.commas += 1
+                return [Note("perc", self.arranger.here.perc_st(0), COMMA, self._swung(place), 0.5,
+                             False, f"punctuation {frame.text.strip()!r}")]
+        return []

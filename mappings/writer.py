@@ -1,7 +1,8 @@
-"""The model writes cells: at a phrase line its recent frames fill one to four bars of a role. Thread: any.
+"""The model writes cells: at a phrase line its recent frames fill one to four bars of a role.
 
-One frame stands under each sixteenth of a written bar. Features are compared with each other inside the bar (ranks),
-so any model, however its features are spread, fills the grammar's windows: hits, accents and slides.
+One frame stands under each sixteenth of a written bar. Features are compared with each other inside
+the bar (ranks), so any model, however its features are spread, fills the grammar's windows: hits,
+accents and slides. Thread: any.
 """
 from dataclasses import dataclass, replace
 
@@ -9,12 +10,12 @@ from mappings.memory import read
 from mappings.music import STEPS, Grammar
 
 OVERLAP = 0.2                             # steps a note lasts into the one that slides away from it
-HOOK_MOVES = (-2, -1, -1, 1, 1, 2)        # scale steps between two notes of a hook, by the pitch feature's place
+HOOK_MOVES = (-2, -1, -1, 1, 1, 2)        # scale steps to a hook's next note, by the pitch feature
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One strike of a cell. place: index of a chord tone, or scale steps from the middle of a hook."""
+    """One strike of a cell. place: index of a chord tone; of a hook, scale steps off its middle."""
     step: int
     length_steps: float
     place: int
@@ -54,7 +55,7 @@ def columns(grammar: Grammar, frames):
 
 
 def _steps(grammar, table, density):
-    """Which sixteenths are struck: the grammar's weights bent by the onset feature, the fittest few."""
+    """Which sixteenths are struck: the grammar's weights bent by the onset feature."""
     low, high = grammar.hits
     eager = 0.7 * density + 0.3 * _spread(table["count"][1])
     count = low + round((high - low) * eager)
@@ -77,7 +78,7 @@ def _places(grammar, table, steps):
 
 
 def _slides(grammar, table, steps):
-    """The struck sixteenths reached by a slide: a fifth to a third of them, near neighbours first."""
+    """The struck sixteenths reached by a slide: a fifth to a third, from near neighbours."""
     if not grammar.slide:
         return set()
     near = [b for a, b in zip(steps, steps[1:], strict=False) if b - a <= 2]
@@ -98,7 +99,8 @@ def write_bar(grammar, frames, density, letter):
         after = steps[index + 1] if index + 1 < len(steps) else STEPS
         wish = shortest + (longest - shortest) * table["length"][1][step]
         length = after - step + OVERLAP if after in slides else min(wish, after - step)
-        level = grammar.level + (0.25 if step in accents else 0.12 * table["accent"][1][step] - 0.06)
+        soft = 0.12 * table["accent"][1][step] - 0.06
+        level = grammar.level + (0.25 if step in accents else soft)
         cause = f"{grammar.role} {letter}: {table['onset'][0]} {table['onset'][1][step]:.2f}"
         if grammar.kind != "stab":
             cause += f", {table['pitch'][0]} {table['pitch'][1][step]:.2f}"
@@ -107,16 +109,16 @@ def write_bar(grammar, frames, density, letter):
 
 
 def write(grammar, memory, density, name):
-    """A cell of one to four bars from the frames before it; each letter of the form has its own frames."""
+    """A cell of one to four bars; each letter of the form has its own frames."""
     letters = sorted(set(grammar.form))
     frames = memory.window(STEPS * len(letters))
-    written = {letter: write_bar(grammar, frames[STEPS * i:STEPS * (i + 1)], density, f"cell {name}{letter}")
-               for i, letter in enumerate(letters)}
+    written = {letter: write_bar(grammar, frames[STEPS * i:STEPS * (i + 1)], density,
+                                 f"cell {name}{letter}") for i, letter in enumerate(letters)}
     return Cell(grammar.role, name, tuple(written[letter] for letter in grammar.form))
 
 
 def varied(cell, grammar, memory, density, name):
-    """The cell with its last bar (or the second half of its only one) written anew: the rest stays."""
+    """The cell with its last bar, or the second half of its only one, written anew."""
     fresh = write_bar(grammar, memory.window(STEPS), density, f"cell {name}'")
     if len(cell.bars) > 1:
         return replace(cell, name=name, bars=(*cell.bars[:-1], fresh))
