@@ -20,6 +20,7 @@ NAMES = (*(f"resid.{band}.speed" for band in BANDS), "resid.mid.turn",
          *(f"resid.axis.{k + 1}" for k in range(AXES)))
 TURN, FIRST_AXIS = len(BANDS), len(BANDS) + 1
 HUGE, OFTEN = 20.0, 0.5                   # 20 times the median on half of the tokens: left out
+ROUNDS = 100                              # of the search for the principal axes
 
 
 @rt
@@ -65,17 +66,71 @@ def standing(row, mean, scale, axes, before, had, out):
     return True
 
 
+@rt
+def gram(rows, out):
+    """out[a, b] = the product of rows a and b."""
+    for a in range(rows.shape[0]):
+        for b in range(a + 1):
+            total = 0.0
+            for i in range(rows.shape[1]):
+                total += rows[a, i] * rows[b, i]
+            out[a, b] = total
+            out[b, a] = total
+
+
+@rt
+def strongest(square, vectors, rounds):
+    """Turns vectors (k, n) towards the k strongest eigenvectors of a symmetric (n, n) matrix.
+
+    Orthogonal iteration (Golub and Van Loan, 8.2.4); a vector beyond the rank becomes 0.
+    """
+    first, n = 0.0, square.shape[0]
+    image = np.empty(n)
+    for _ in range(rounds):
+        for k in range(vectors.shape[0]):
+            image[:] = 0.0
+            for j in range(n):
+                share = vectors[k, j]
+                for i in range(n):
+                    image[i] += share * square[j, i]
+            power = orthogonal(image, vectors, k)
+            first = power if k == 0 else first
+            for i in range(n):
+                vectors[k, i] = image[i] / power if power > 1e-9 * first else 0.0
+
+
+@rt
+def orthogonal(vector, basis, count):
+    """Takes the first `count` rows of basis out of vector, in place; returns the norm left."""
+    for k in range(count):
+        product = 0.0
+        for i in range(vector.shape[0]):
+            product += vector[i] * basis[k, i]
+        for i in range(vector.shape[0]):
+            vector[i] -= product * basis[k, i]
+    size = 0.0
+    for i in range(vector.shape[0]):
+        size += vector[i] * vector[i]
+    return math.sqrt(size)
+
+
 def principal_axes(z):
-    """The strongest principal directions of rows z, (AXES, d), signs fixed; NaN beyond the rank."""
+    """The strongest principal directions of rows z, (AXES, d), signs fixed; NaN beyond the rank.
+
+    No linear algebra library: with several threads its last bits may differ from run to run.
+    """
+    z = np.ascontiguousarray(z - z.mean(axis=0))
+    square = np.empty((len(z), len(z)))
+    gram(z, square)
+    mixing = np.random.default_rng(1).normal(size=(AXES, len(z)))
+    strongest(square, mixing, ROUNDS)
     axes = np.full((AXES, z.shape[1]), np.nan)
-    z = z - z.mean(axis=0)
-    power, mixing = np.linalg.eigh(z @ z.T)                  # rows are fewer than coordinates
-    for k in range(min(AXES, len(power))):
-        if power[-1 - k] <= 1e-9 * power[-1]:
+    for k, shares in enumerate(mixing):
+        axis = (shares[:, None] * z).sum(axis=0)
+        size = orthogonal(axis, axes, k)
+        if not (shares.any() and size > 0.0):
             break
-        axis = z.T @ mixing[:, -1 - k]
-        axis /= np.linalg.norm(axis)
-        axes[k] = axis if axis[np.argmax(np.abs(axis))] > 0.0 else -axis
+        axes[k] = axis / size if axis[np.argmax(np.abs(axis))] > 0.0 else -axis / size
     return axes
 
 

@@ -107,3 +107,13 @@ def test_a_shallow_model_shares_its_layers():
     row["resid"] = np.random.default_rng(1).normal(size=(2, 16))
     raw = planted.Meter(model).measure(row, planted.token()).raw
     assert raw["resid.low.speed"] == raw["resid.high.speed"] > 0.0
+
+
+def test_axes_are_those_of_a_linear_algebra_library_and_end_with_the_rank():
+    random = np.random.default_rng(10)
+    rows = random.normal(size=(60, 20)) * np.geomspace(8.0, 0.1, 20)
+    exact = np.linalg.svd(rows - rows.mean(axis=0))[2][:resid.AXES]
+    found = resid.principal_axes(rows)
+    assert np.abs(np.sum(found * exact, axis=1)) == pytest.approx(np.ones(resid.AXES), abs=1e-6)
+    few = resid.principal_axes(rows[:4])
+    assert np.isfinite(few[:3]).all() and np.isnan(few[3:]).all()
