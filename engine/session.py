@@ -56,6 +56,7 @@ class Session:
     def __init__(self, options):
         self.options, self.messages, self._asked = options, deque(maxlen=50), deque()
         self._pending, self._swept, self._stop = "", False, threading.Event()
+        self._model_state, self._told = "starting", 0
         self.performance = Performance(options, live=True)
         try:
             self._open()
@@ -105,14 +106,12 @@ class Session:
 
     # ---- the conductor's thread
     def _conduct(self):
-        state = ""
         while not self._stop.is_set():
             try:
-                now = self.performance.source.poll()
-                if now != state:
-                    state = now
-                    self.say(f"model {now}" + (f": {self.performance.supervised.error}"
-                                               if now == "failed" else ""))
+                self._model_state = self.performance.source.poll()
+                while self._told < len(self.performance.supervised.messages):
+                    self.say(self.performance.supervised.messages[self._told])
+                    self._told += 1
                 while self._asked:
                     self._asked.popleft()()
                 self.conductor.arrive()
@@ -227,7 +226,7 @@ class Session:
             text="".join(c.text), features=dict(frame.unit) if frame else {},
             levels_db=self.rig.tables[c.deck].levels_db(), master_db=self.rig.master_db(),
             late_blocks=int(counters["late_blocks"]), late_records=c.late_records,
-            model_state="held" if c.held else p.supervised.state, messages=list(news)[-8:],
+            model_state="held" if c.held else self._model_state, messages=list(news)[-8:],
             mutes=set(c.mutes), pending=self._pending and f"{self._pending} in {left} beats",
             recording=self.options.record if p.recorder else "", seconds=self.seconds,
             done=self._stop.is_set())
