@@ -27,21 +27,21 @@ MUSIC = Music(
 )
 
 LINKS = (
-    #    feature                     reads        target                writes           curve rise fall
-    Link("token.entropy_nat",        (0.3, 4.5),  "bass.cutoff_hz",     (220.0, 1500.0), "exp",0.15,0.6),
-    Link("token.surprisal",          (0.1, 0.9),  "bass.env_mod",       (0.3, 0.65),     "lin",0.05,0.4),
-    Link("attn.low.write",           (0.1, 0.9),  "bass.resonance",     (0.45, 0.78),    "lin",0.3, 1.0),
-    Link("token.margin",             (0.1, 0.9),  "chords.bright",      (0.75, 0.3),     "lin",0.2, 0.6),
-    Link("resid.mid.turn",           (0.1, 0.9),  "chords.index",       (1.4, 3.6),      "lin",0.1, 0.8),
-    Link("mlp.high.write",           (0.1, 0.9),  "chords.decay_s",     (0.35, 1.1),     "exp",0.3, 1.0),
-    Link("mlp.mid.sparsity",         (0.1, 0.9),  "lead.brightness",    (0.4, 0.85),     "lin",0.1, 0.5),
-    Link("resid.axis.4",             (0.1, 0.9),  "lead.pick_position", (0.08, 0.4),     "exp",0.0, 0.0),
-    Link("attn.high.write",          (0.1, 0.9),  "lead.delay_send",    (0.15, 0.45),    "lin",0.2, 1.5),
-    Link("resid.axis.5",             (0.1, 0.9),  "pad.detune_cents",   (8.0, 26.0),     "lin",1.0, 2.0),
-    Link("text.sentence_age_tokens", (0.0, 30.0), "pad.reverb_send",    (0.2, 0.5),      "lin",1.0, 0.5),
-    Link("resid.high.speed",         (0.1, 0.9),  "openhat.decay_s",    (0.3, 0.6),      "exp",0.1, 0.3),
-    Link("mlp.high.sparsity",        (0.1, 0.9),  "hat.decay_s",        (0.05, 0.12),    "exp",0.1, 0.3),
-    Link("mlp.low.write",            (0.1, 0.9),  "perc.decay_s",       (0.06, 0.16),    "exp",0.1, 0.3),
+    #    feature               reads        target                writes          curve  rise  fall
+    Link("token.entropy_nat",  (0.3, 4.5),  "bass.cutoff_hz",     (220, 1500),    "exp", 0.15, 0.6),
+    Link("token.surprisal",    (0.1, 0.9),  "bass.env_mod",       (0.3, 0.65),    "lin", 0.05, 0.4),
+    Link("attn.low.write",     (0.1, 0.9),  "bass.resonance",     (0.45, 0.78),   "lin", 0.3,  1.0),
+    Link("token.margin",       (0.1, 0.9),  "chords.bright",      (0.75, 0.3),    "lin", 0.2,  0.6),
+    Link("resid.mid.turn",     (0.1, 0.9),  "chords.index",       (1.4, 3.6),     "lin", 0.1,  0.8),
+    Link("mlp.high.write",     (0.1, 0.9),  "chords.decay_s",     (0.35, 1.1),    "exp", 0.3,  1.0),
+    Link("mlp.mid.sparsity",   (0.1, 0.9),  "lead.brightness",    (0.4, 0.85),    "lin", 0.1,  0.5),
+    Link("resid.axis.4",       (0.1, 0.9),  "lead.pick_position", (0.08, 0.4),    "exp", 0.0,  0.0),
+    Link("attn.high.write",    (0.1, 0.9),  "lead.delay_send",    (0.15, 0.45),   "lin", 0.2,  1.5),
+    Link("resid.axis.5",       (0.1, 0.9),  "pad.detune_cents",   (8.0, 26.0),    "lin", 1.0,  2.0),
+    Link("text.sentence_age_tokens", (0, 30),     "pad.reverb_send",    (0.2, 0.5),     "lin", 1.0,  0.5),
+    Link("resid.high.speed",   (0.1, 0.9),  "openhat.decay_s",    (0.3, 0.6),     "exp", 0.1,  0.3),
+    Link("mlp.high.sparsity",  (0.1, 0.9),  "hat.decay_s",        (0.05, 0.12),   "exp", 0.1,  0.3),
+    Link("mlp.low.write",      (0.1, 0.9),  "perc.decay_s",       (0.06, 0.16),   "exp", 0.1,  0.3),
 )
 
 SET = Set(
