@@ -1,6 +1,6 @@
-"""Band-limited shapes and a two-to-one decimator in lanes, for more than one voice. Thread: audio."""
+"""Band-limited shapes and a two-to-one decimator for more than one voice. Thread: audio."""
 from engine.lanes import fma, load, select, splat, store, vabs, vfloor, vmax, vrint, vsine
-from engine.rt import LANE, f32, rt
+from engine.rt import LANE, f32, floor, rt
 
 # six first-order all-pass coefficients of an elliptic half-band (flat to 20 kHz and -94.8 dB from
 # 28 kHz at 96 kHz); even ones filter the even samples, odd ones the odd samples
@@ -78,3 +78,19 @@ def faded(x):
 def advance(count, samples):
     """A sample counter kept in float32: back to 0 before integers stop being exact."""
     return f32(0) if count >= f32(2.0 ** 23) else count + samples
+
+
+@rt
+def move_on(phase, error, turns):
+    """A phase in turns and its rounding error, both `turns` later: no drift over hours (Kahan)."""
+    more = turns - error
+    moved = phase + more
+    return moved - floor(moved), (moved - phase) - more
+
+
+@rt
+def vmove_on(phase, error, turns):
+    """`move_on` in 16 lanes."""
+    more = turns - error
+    moved = phase + more
+    return moved - vfloor(moved), (moved - phase) - more

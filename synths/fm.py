@@ -6,9 +6,9 @@ import math
 
 from engine.lanes import add, power, ramp, splat, vmin, vsine
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, decay_per_sample, f32, rt, wrap
+from engine.rt import LANE, QUANTUM, decay_per_sample, f32, rt
 from engine.voice import Voice, fields
-from engine.waves import faded
+from engine.waves import faded, move_on
 
 PARAMS = (
     Param("ratio", 0.25, 12.0, 2.0, "exp", 0.02),          # modulator : carrier
@@ -18,7 +18,8 @@ PARAMS = (
     Param("attack_s", 0.0005, 0.5, 0.002, "exp", 0.02),
     Param("release_s", 0.01, 4.0, 0.25, "exp", 0.02),
 )
-STATE = fields("carrier", "modulator", "env", "bend", "rise", "level", "let_go")
+STATE = fields("carrier", "carrier_error", "modulator", "modulator_error", "env", "bend", "rise",
+               "level", "let_go")
 SPAN, TURN = f32(QUANTUM), f32(1 / math.tau)
 
 
@@ -36,10 +37,14 @@ def release(s, v, p):
 
 @rt
 def deepest(p, pitch_hz, level, dt):
-    """The bend in turns, limited so that the sidebands stay below 0.47 of the rate (Carson)."""
-    modulator = p.ratio * pitch_hz * dt
-    room = (f32(0.47) - pitch_hz * dt) / modulator - f32(1)
-    return min(p.index * (f32(0.35) + f32(0.65) * level), max(room, f32(0))) * TURN
+    """The bend in turns; kept so low that sidebands over 0.47 of the rate stay under -60 dB.
+
+    room + 1 sidebands fit; the Bessel function of the next one is below 0.001 up to 0.09 room^2,
+    and for many of them up to 0.6 room - 1
+    """
+    room = max((f32(0.47) - pitch_hz * dt) / (p.ratio * pitch_hz * dt) - f32(1), f32(0))
+    safe = f32(0.09) * room * room if room < f32(3.3333) else f32(0.6) * room - f32(1)
+    return min(p.index * (f32(0.35) + f32(0.65) * level), safe) * TURN
 
 
 @rt
@@ -47,7 +52,7 @@ def render(s, v, p, pitch_hz, out, dt):
     """Add one quantum of voice v to out, (32,) float32; dt is seconds per sample."""
     step, turn = pitch_hz * dt, p.ratio * pitch_hz * dt
     fall_s = min(p.decay_s, p.release_s) if s.let_go[v] > f32(0) else p.decay_s
-    dull_s = p.decay_s / max(f32(3) * (f32(1) - p.bright), f32(1e-3))
+    dull_s = p.decay_s / max(f32(3) * (f32(1) - p.bright), f32(1e-6))
     fade, dull = decay_per_sample(fall_s, dt), decay_per_sample(dull_s, dt)
     rise, climb = s.rise[v], dt / p.attack_s
     depth = deepest(p, pitch_hz, s.level[v], dt) * s.bend[v]
@@ -57,8 +62,9 @@ def render(s, v, p, pitch_hz, out, dt):
         bend = vsine(s.modulator[v] + turn * t) * (depth * power(dull, t))
         env = power(fade, t) * vmin(rise + climb * t, splat(f32(1)))
         add(out, i, vsine(s.carrier[v] + step * t + bend) * (env * gain))
-    s.carrier[v] = wrap(s.carrier[v] + step * SPAN)
-    s.modulator[v] = wrap(s.modulator[v] + turn * SPAN)
+    s.carrier[v], s.carrier_error[v] = move_on(s.carrier[v], s.carrier_error[v], step * SPAN)
+    s.modulator[v], s.modulator_error[v] = move_on(
+        s.modulator[v], s.modulator_error[v], turn * SPAN)
     s.rise[v] = min(rise + climb * SPAN, f32(1))
     s.env[v] = faded(s.env[v] * decay_per_sample(fall_s, dt * SPAN))
     s.bend[v] = faded(s.bend[v] * decay_per_sample(dull_s, dt * SPAN))

@@ -36,17 +36,17 @@ PARAMS = (
 )
 LINES, RING, GUARD = 16, 8192, 64
 # samples at 48 kHz: primes, nearly geometric; a second's decay needs about 0.15 of a second of line
-LENGTHS = np.array((887, 977, 1069, 1171, 1283, 1409, 1543, 1693, 1861, 2039, 2237, 2447, 2687, 2939,
-                    3229, 3541), np.float32)
+LENGTHS = np.array((887, 977, 1069, 1171, 1283, 1409, 1543, 1693, 1861, 2039, 2237, 2447, 2687,
+                    2939, 3229, 3541), np.float32)
 SPREAD_L = np.array((229, 173, 612, 447), np.int64)
 SPREAD_R = np.array((241, 181, 601, 457), np.int64)
 OUT_L = np.array((1, 0, 1, 0, 1, 0, -1, 0, 1, 0, -1, 0, -1, 0, 1, 0), np.float32) * np.float32(0.35)
 OUT_R = np.array((0, 1, 0, -1, 0, 1, 0, 1, 0, -1, 0, 1, 0, -1, 0, 1), np.float32) * np.float32(0.35)
 FIRST = np.array([1] + [0] * 15, np.float32)
 STRIDE = RING + GUARD
-STATE = fields("place", "turns", "deep_l", "deep_r", "deeper_l", "deeper_r", length=LINES, last=LINES,
-               aim=LINES, pole=LINES, gain=LINES, mix=LINES * QUANTUM, feed=2 * QUANTUM,
-               before=2 * STRIDE, spread=8 * STRIDE, line=LINES * STRIDE)
+STATE = fields("place", "turns", "deep_l", "deep_r", "deeper_l", "deeper_r",
+               length=LINES, last=LINES, aim=LINES, pole=LINES, gain=LINES, mix=LINES * QUANTUM,
+               feed=2 * QUANTUM, before=2 * STRIDE, spread=8 * STRIDE, line=LINES * STRIDE)
 SPAN, SLOW = f32(QUANTUM), f32(0.5)       # a line's length moves at most half a sample a quantum
 
 
@@ -63,7 +63,8 @@ def enter(s, p, left, right, dt):
         el += cut * (x - el)
         er += cut * (y - er)
         s.before[place + i], s.before[STRIDE + place + i] = x - el, y - er
-    s.deep_l[0], s.deep_r[0], s.deeper_l[0], s.deeper_r[0] = flush(dl), flush(dr), flush(el), flush(er)
+    s.deep_l[0], s.deep_r[0] = flush(dl), flush(dr)
+    s.deeper_l[0], s.deeper_r[0] = flush(el), flush(er)
     late = min(int(p.predelay_s / dt), RING - 2 * QUANTUM)
     for i in range(QUANTUM):
         at = (place + i - late) & (RING - 1)
@@ -87,7 +88,7 @@ def diffuse(s, at, lengths, first, place):
 
 @rt
 def lengths(s, p, dt):
-    """Where each line's length is and goes this quantum, and its damping: one pole, exact at both ends."""
+    """Each line's length now and at the quantum's end, and its damping: gain and pole."""
     scale, drift = p.size / (dt * f32(48000)), f32(6) * p.motion
     n = ramp(0)
     wander = vsine(n * f32(0.618034) + splat(s.turns[0]) * (n * f32(0.07) + f32(1))) * drift
@@ -134,7 +135,7 @@ def read(s, n, place):
 
 @rt
 def scatter(s, left, right, place):
-    """Out to left and right, through the Hadamard matrix, and back into the lines with the input."""
+    """Out to left and right, through a Hadamard matrix, and into the lines with the input."""
     for i in range(0, QUANTUM, LANE):
         x, y = splat(f32(0)), splat(f32(0))
         for n in range(LINES):

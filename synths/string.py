@@ -1,8 +1,8 @@
 """String: a plucked string, one delay and one five-tap filter, in tune at any brightness and decay.
 
 The loop is y[n] = sum c[k] y[n - delay - k]: cubic Lagrange (the fraction of the period) times a
-two-point loss, scaled to the wanted decay at the fundamental. A lane of it is all feed-forward, so it
-runs 16 samples at a time while the delay has 16, one at a time above 2.6 kHz. Thread: audio.
+two-point loss, scaled to the wanted decay at the fundamental. A lane of it is all feed-forward, so
+it runs 16 samples at a time while the delay has 16, one at a time above 2.6 kHz. Thread: audio.
 source   Jaffe & Smith, CMJ 7(2), 1983; J. O. Smith, PASP; pick position and level as there
 """
 import math
@@ -112,7 +112,7 @@ def excite(s, v, p, hz, dt):
 
 @rt
 def balance(s, v, delay):
-    """Take out what would ring on at DC: the line, each sample weighted by the taps it will meet."""
+    """Take out what would ring on at DC: the line, each sample weighed by the taps it meets."""
     count, o, at = int(s.place[v]) - MARGIN, v * SIZE + MARGIN, v * 2 * TAPS
     weight, whole, held = f32(0), f32(0), f32(0)
     for k in range(TAPS):

@@ -10,11 +10,11 @@ import math
 
 import numpy as np
 
-from engine.lanes import add, fma, load, select, splat, store, vexp2, vfloor, vmax, vmin, vtanh
+from engine.lanes import add, fma, load, select, splat, store, vexp2, vmax, vmin, vtanh
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, rt
 from engine.voice import Voice, fields
-from engine.waves import HALVE, halve, quiet, vsaw, vtangent
+from engine.waves import HALVE, halve, quiet, vmove_on, vsaw, vtangent
 
 PARAMS = (
     Param("cutoff_hz", 80.0, 6000.0, 520.0, "exp", 0.02),
@@ -24,8 +24,8 @@ PARAMS = (
     Param("accent", 0.0, 1.0, 0.6, "lin", 0.02),
     Param("wave", 0.0, 1.0, 0.0, "lin", 0.02),             # 0 saw, 1 square
 )
-STATE = fields("turns", "s1", "s2", "s3", "s4", "slow", "deep", "hit", "sweep", "body", "rise",
-               "gate", "loud", "level", "force", "keep_charge", keep_half=HALVE)
+STATE = fields("turns", "turns_error", "s1", "s2", "s3", "s4", "slow", "deep", "rest", "hit", "sweep",
+               "body", "rise", "gate", "loud", "level", "force", "keep_charge", keep_half=HALVE)
 STEP = 8                                  # samples between two settings of the ladder
 SELF = f32(17.0)                          # loop gain at which the ladder oscillates
 ACCENT_S, BODY_S = f32(0.2), f32(1.23)    # filter decay of an accent; amplitude decay
@@ -90,8 +90,8 @@ def knobs(p):
     c = min(max(c, f32(0)), f32(1))
     shut, open_ = f32(0.737) + f32(3.774) * p.env_mod, f32(0.864) + f32(4.195) * p.env_mod
     k = f32(0.95) * SELF * (f32(1) - exp2(f32(-3) * LOG2E * p.resonance)) * f32(1 / 0.950213)
-    rest = f32(0.294) + f32(0.048) * c
-    return shut + c * (open_ - shut), rest, k, (f32(0.86) - f32(0.25) * p.wave) * (f32(1) + f32(0.3) * k)
+    make_up = (f32(0.86) - f32(0.25) * p.wave) * (f32(1) + f32(0.3) * k)
+    return shut + c * (open_ - shut), f32(0.294) + f32(0.048) * c, k, make_up
 
 
 @rt
@@ -152,36 +152,42 @@ def render(s, g, p, pitch_hz, out, dt):
     v, half = g * LANE, f32(0.5) * dt
     step = vmin(vmax(load(pitch_hz, v), splat(f32(5))) * half, splat(f32(0.1)))
     per, cut = splat(f32(1)) / step, TURN * f32(44.5) * half
-    wide, rest, gain, make_up = knobs(p)
+    wide, below, gain, make_up = knobs(p)
     k, lag = splat(gain), splat(TURN * f32(150.0) * half)
     turns, slow, deep, loud = load(s.turns, v), load(s.slow, v), load(s.deep, v), load(s.loud, v)
+    rest = load(s.rest, v)
     s1, s2, s3, s4 = load(s.s1, v), load(s.s2, v), load(s.s3, v), load(s.s4, v)
     top_hz = min(f32(18000), f32(0.2) / half)
     for block in range(0, QUANTUM, STEP):
         env, accent, aim = envelopes(s, v, p, dt * f32(STEP))
-        octaves = fma(env - rest, splat(wide), accent)
+        octaves = fma(env - below, splat(wide), accent)
         hz = vmin(vmax(vexp2(octaves) * p.cutoff_hz, splat(f32(60))), splat(top_hz))
         w = vtangent(hz * (f32(math.pi) * half)) * f32(0.7071067811865476)
         a1, a2, a3, a4, loop = pivots(w, k)
         climb = (aim - loud) * f32(1 / STEP)
         for i in range(block, block + STEP):
-            x, deep = wave(turns, per, p, deep, cut)
+            at = fma(step, splat(f32(2 * i)), turns)
+            x, deep = wave(at, per, p, deep, cut)
             first, s1, s2, s3, s4, slow = ladder(
                 x, s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, loop, lag)
-            x, deep = wave(turns + step, per, p, deep, cut)
+            x, deep = wave(at + step, per, p, deep, cut)
             second, s1, s2, s3, s4, slow = ladder(
                 x, s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, loop, lag)
-            turns = turns + step + step
             loud = loud + climb
-            add(out, i * LANE, halve(first, second, s.keep_half, v * HALVE) * loud * make_up)
+            y = halve(first, second, s.keep_half, v * HALVE)
+            rest = fma(y - rest, splat(TURN * f32(24.2) * dt), rest)
+            add(out, i * LANE, (y - rest) * loud * make_up)
         loud = aim
-    store(s.turns, v, turns - vfloor(turns))
+    turns, error = vmove_on(turns, load(s.turns_error, v), step * f32(2 * QUANTUM))
+    store(s.turns, v, turns)
+    store(s.turns_error, v, error)
     store(s.s1, v, quiet(s1))
     store(s.s2, v, quiet(s2))
     store(s.s3, v, quiet(s3))
     store(s.s4, v, quiet(s4))
     store(s.slow, v, quiet(slow))
     store(s.deep, v, quiet(deep))
+    store(s.rest, v, quiet(rest))
     store(s.loud, v, loud)
 
 

@@ -1,0 +1,53 @@
+"""Plain scalar versions, in float64, of what the kernels compute in lanes. Thread: any."""
+import numpy as np
+
+HALF = (0.045362164, 0.337149688, 0.708064136), (0.168087481, 0.522377854, 0.897445591)
+
+
+def white(seed, start, count):
+    """The noise of engine.lanes: a hash of (seed, sample number)."""
+    x = (np.arange(start, start + count, dtype=np.int64) & 0xFFFFFFFF).astype(np.uint64)
+    seeded = int(seed) * 0x85EBCA77 & 0xFFFFFFFF
+    x = (x * 0x9E3779B1 & 0xFFFFFFFF) ^ np.uint64(seeded)
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
+        x = (x ^ (x >> np.uint64(shift))) * np.uint64(factor) & np.uint64(0xFFFFFFFF)
+    return x.astype(np.uint32).view(np.int32) * 2.0 ** -31
+
+
+def smooth_step(x):
+    """What to add x samples after a step up: the integrated cubic B-spline, less the step."""
+    a = abs(x)
+    rest = 0.5 - (2 * a / 3 - a ** 3 / 3 + a ** 4 / 8) if a < 1 else max(2 - a, 0) ** 4 / 24
+    return rest if x < 0 else -rest
+
+
+def saw(turns, step):
+    t = turns % 1.0
+    return 2 * t - 1 - 2 * smooth_step((t - round(t)) / step)
+
+
+def tanh_like(x):
+    x = min(max(x, -3.0), 3.0)
+    return x * (27 + x * x) / (27 + 9 * x * x)
+
+
+class Halve:
+    """Two all-pass chains: one sample from two."""
+
+    def __init__(self):
+        self.memory = [[0.0] * 4, [0.0] * 4]
+
+    def __call__(self, first, second):
+        total = 0.0
+        for x, gains, memory in zip((second, first), HALF, self.memory, strict=True):
+            for n, gain in enumerate(gains):
+                y = memory[n] + gain * (x - memory[n + 1])
+                memory[n], x = x, y
+            memory[3] = x
+            total += x
+        return 0.5 * total
+
+
+def close_db(y, wanted):
+    """The difference in decibels of the wanted signal's level."""
+    return 10 * np.log10(np.sum((y - wanted) ** 2) / np.sum(wanted ** 2) + 1e-30)
