@@ -1,8 +1,10 @@
-"""A mapping is a table: links move parameters, triggers strike parts. Thread: control.
+"""A mapping is a table: links move parameters, triggers strike parts.
 
 How a feature is read is in its name. With its unit, `token.surprisal_nat`, it is read raw; without,
 `token.surprisal`, as its place 0..1 among the calibrated values (a frozen quantile). A feature with
 no unit in its own name (`resid.mid.speed`) means other numbers in other models: always its place.
+
+Thread: control.
 """
 import math
 from dataclasses import dataclass

@@ -17,6 +17,36 @@ def bands_of(layers):
     return np.array([(a, max(b, a + 1)) for a, b in zip(cuts, cuts[1:], strict=False)], np.int64)
 
 
+class Family:
+    """Features measured together.
+
+    Each family has look(state, token, marks), which takes what it needs from a record and keeps no
+    history; `value` turns looks into numbers, in order. Calibration looks at every record, fits,
+    and then runs the values of all looks for their curves.
+    """
+    names = ()
+
+    def __init__(self, descriptor):
+        self.model = descriptor
+
+    def fit(self, looks):
+        """Learns from the looks of the calibration text; here nothing."""
+
+    def value(self, look, out):
+        """Writes one value per name; NaN where there is none."""
+        out[:] = look
+
+    def forget(self):
+        """No record came before; here there is no history."""
+
+    def profile(self):
+        """What was learned, as JSON data."""
+        return {}
+
+    def load(self, data):
+        """Takes over what `profile` gave; raises KeyError or ValueError when it does not fit."""
+
+
 @rt
 def band_means(per_layer, bands, out, first):
     """out[first + band] = the mean over the band's layers that have a number; NaN when none has."""

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from engine.rt import rt
-from mappings.features.common import BANDS, band_means, bands_of
+from mappings.features.common import BANDS, Family, band_means, bands_of
 
 NAMES = tuple(f"mlp.{band}.sparsity" for band in BANDS)
 
@@ -32,11 +32,12 @@ def sparsities(act, valid, widths, out):
             out[layer] = min(max((root - total / math.sqrt(square)) / (root - 1.0), 0.0), 1.0)
 
 
-class Mlp:
-    """Family of three features; nothing to learn but their places."""
+class Mlp(Family):
+    """Three features; nothing to learn but their places."""
     names = NAMES
 
     def __init__(self, descriptor):
+        super().__init__(descriptor)
         self.bands = bands_of(descriptor.layers)
         self.widths = np.zeros(descriptor.layers, np.int64)
         self.widths[:len(descriptor.widths)] = descriptor.widths
@@ -44,24 +45,7 @@ class Mlp:
 
     def look(self, state, token, marks):
         """Sparsity of each band."""
-        del token, marks
         bands = np.empty(len(BANDS))
         sparsities(state["act"], state["valid"], self.widths, self._per_layer)
         band_means(self._per_layer, self.bands, bands, 0)
         return bands
-
-    def fit(self, looks):
-        """Nothing is learned."""
-
-    def value(self, look, out):
-        """Writes the three values."""
-        out[:] = look
-
-    def forget(self):
-        """No history."""
-
-    def profile(self):
-        return {}
-
-    def load(self, data):
-        del data

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from engine.rt import rt
-from mappings.features.common import BANDS, band_means, bands_of, packed, unpacked
+from mappings.features.common import BANDS, Family, band_means, bands_of, packed, unpacked
 
 AXES = 8
 NAMES = (*(f"resid.{band}.speed" for band in BANDS), "resid.mid.turn",
@@ -134,11 +134,12 @@ def principal_axes(z):
     return axes
 
 
-class Resid:
-    """Family of twelve features; learns mean, spread and principal axes of the mid-depth state."""
+class Resid(Family):
+    """Twelve features; learns mean, spread and principal axes of the mid-depth state."""
     names = NAMES
 
     def __init__(self, descriptor):
+        super().__init__(descriptor)
         self.layers, self.width = descriptor.layers, descriptor.width
         self.middle, self.bands = (self.layers + 1) // 2, bands_of(self.layers)
         self.mean, self.scale = np.zeros(self.width), np.full(self.width, np.nan)
@@ -148,7 +149,6 @@ class Resid:
 
     def look(self, state, token, marks):
         """(speeds of the bands, mid-depth state or None)."""
-        del token, marks
         log_speeds(state["resid"], state["valid"], self._logs)
         speeds = np.empty(len(BANDS))
         band_means(self._logs, self.bands, speeds, 0)
@@ -182,9 +182,11 @@ class Resid:
         self._before, self._had = np.zeros(self.width), False
 
     def profile(self):
+        """Mean, scale and axes of the mid-depth state."""
         return {"mean": packed(self.mean), "scale": packed(self.scale), "axes": packed(self.axes)}
 
     def load(self, data):
+        """Takes them over."""
         mean, scale, axes = (unpacked(data[name]) for name in ("mean", "scale", "axes"))
         shapes = [array.shape for array in (mean, scale, axes)]
         if shapes != [array.shape for array in (self.mean, self.scale, self.axes)]:

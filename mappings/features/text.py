@@ -1,11 +1,14 @@
-"""Text: where sentences and paragraphs end, read from the tokens as spoken. Thread: control.
+"""Text: where sentences and paragraphs end, read from the tokens as they are spoken.
 
 text.sentence_age_tokens   tokens of the sentence so far, with this one; 0 on quotes after its end
+
+Thread: control.
 """
 import unicodedata
 from dataclasses import dataclass
 
 from engine.records import END, TEMPLATE
+from mappings.features.common import Family
 
 NAMES = ("text.sentence_age_tokens",)
 ENDERS = ".!?\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964"      # also CJK, Arabic, Urdu, Devanagari
@@ -74,30 +77,10 @@ class Reader:
         self._word = joined.split()[-1][-32:] if joined.split() and not joined[-1].isspace() else ""
 
 
-class Text:
-    """Family of one feature; the marks themselves go straight into the frame."""
+class Text(Family):
+    """One feature; the marks themselves go straight into the frame."""
     names = NAMES
-
-    def __init__(self, descriptor):
-        del descriptor
 
     def look(self, state, token, marks):
         """The sentence's age."""
-        del state, token
         return marks.age_tokens
-
-    def fit(self, looks):
-        """Nothing is learned."""
-
-    def value(self, look, out):
-        """Writes the age."""
-        out[0] = look
-
-    def forget(self):
-        """The reader keeps the history."""
-
-    def profile(self):
-        return {}
-
-    def load(self, data):
-        del data

@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from engine.rt import rt
-from mappings.features.common import BANDS, band_means, bands_of, packed, unpacked
+from mappings.features.common import BANDS, Family, band_means, bands_of, packed, unpacked
 
 KINDS = ("attn", "mlp")
 NAMES = tuple(f"{kind}.{band}.write" for kind in KINDS for band in BANDS)
@@ -30,18 +30,18 @@ def log_norms(rows, valid, kind, out):
         out[layer] = 0.5 * math.log(size) if usable else math.nan
 
 
-class Writes:
-    """Family of six features; learns mean and spread of each layer's log norms."""
+class Writes(Family):
+    """Six features; learns mean and spread of each layer's log norms."""
     names = NAMES
 
     def __init__(self, descriptor):
+        super().__init__(descriptor)
         self.bands = bands_of(descriptor.layers)
         self.mean = np.full((len(KINDS), descriptor.layers), np.nan)
         self.spread = np.full_like(self.mean, np.nan)
 
     def look(self, state, token, marks):
         """Log norms, (2, layers): attention, MLP."""
-        del token, marks
         logs = np.empty(self.mean.shape)
         log_norms(state["attn"], state["valid"], 1, logs[0])
         log_norms(state["mlp"], state["valid"], 2, logs[1])
@@ -63,13 +63,12 @@ class Writes:
         for kind in range(len(KINDS)):
             band_means(standard[kind], self.bands, out, kind * len(BANDS))
 
-    def forget(self):
-        """No history."""
-
     def profile(self):
+        """Mean and spread per kind and layer."""
         return {"mean": packed(self.mean), "spread": packed(self.spread)}
 
     def load(self, data):
+        """Takes them over."""
         mean, spread = unpacked(data["mean"]), unpacked(data["spread"])
         if mean.shape != self.mean.shape or spread.shape != mean.shape:
             raise ValueError(f"writes: another depth than {self.mean.shape[1]}")

@@ -1,7 +1,58 @@
 """The model card of the embedded model, written from its report. Thread: any."""
 
-AIM = 1.7                                 # bits per byte a processor's training should stay under
-REPEATED = 0.05                           # share of 8-grams that may repeat in half an hour
+CARD = """---
+license: mit
+language: en
+library_name: transformers
+---
+# The embedded model
+
+A small Llama that writes simple English stories, trained by this project so that hiddenstage plays
+with no download. {model[parameters]:,} parameters ({shape[num_hidden_layers]} blocks,
+{shape[hidden_size]} wide, {shape[num_attention_heads]} query and {shape[num_key_value_heads]}
+key-value heads, MLP {shape[intermediate_size]}), bf16, {megabytes:.1f} MB;
+byte-fallback BPE tokenizer of {shape[vocab_size]:,} entries; weights `{model[weight_hash]}`.
+
+It is an instrument, not an assistant: it knows nothing reliably, its English is that of 1850-1930
+storybooks with what those books take for granted, and what it writes is there to be played.
+
+## Figures ({date})
+
+| what | figure |
+| --- | --- |
+{figures}
+
+Held out are whole books ({held_out[sections]} sections, {held_out[bytes]:,} bytes): no section that
+names their people was trained on. Each token but a book's first is predicted with at least 256
+tokens before it; bits are divided by the bytes of the text. Sampling: temperature
+{repetition[temperature]}, top-p {repetition[top_p]} of the 64 likeliest, repetition guard
+{repetition[repetition_guard]}. The guard bars a run of eight tokens from coming back, so the first
+repetition figure says that it holds, the second what the model does by itself.
+
+Training: {training[minutes]:.0f} minutes on a two-core processor, {training[steps]:,} steps,
+{training[tokens]:,} tokens, {training[passes]:.2f} passes. Muon for the matrices,
+AdamW for the rest (`engine/model/train/recipe.py`); windows of 512 tokens. To train it again:
+`hiddenstage train DATA OUT --minutes {training[minutes]:.0f}`.
+
+## Three samples, unedited
+
+{samples}
+
+## Text it was trained on
+
+- 192 public-domain books (USA) as plain texts of Project Gutenberg, from the GitHub repository
+  `rcdm-uga/Gutenberg_Text`, commit a0b16d35a985; headers, footers and every mention of Project
+  Gutenberg were removed. `books.tsv` lists them.
+- 679 children's stories of African Storybook (africanstorybook.org) and Pratham Books StoryWeaver
+  (storyweaver.org.in), from the GitHub repositories `global-asp/asp-source`, commit 99e022369a98,
+  and `global-asp/pb-source`, commit 9ea530dfb001. They are licensed CC BY 3.0 or 4.0
+  (creativecommons.org/licenses/by/3.0, creativecommons.org/licenses/by/4.0) as stated for each;
+  one is in the public domain. `attributions.tsv` names every story with its writer, translator and
+  licence. Changes: page marks, title and credit lines removed, punctuation made ASCII, duplicates
+  and stories under 150 characters dropped. Neither writers nor publishers endorse this model.
+
+The weights are released under the MIT licence of hiddenstage.
+"""
 
 
 def rows(report):
@@ -33,61 +84,8 @@ def quoted(text):
 
 def card(report, shape):
     """The model card, Markdown."""
-    model, training, again = report["model"], report["training"], report["repetition"]
-    held = report["held_out"]
     figures = "\n".join(f"| {what.strip()} | {number} |" for what, number in rows(report))
     samples = "\n\n".join(f"Seed {s['seed']}, prompt `{s['prompt']}`\n\n{quoted(s['text'])}"
                           for s in report["samples"])
-    return f"""---
-license: mit
-language: en
-library_name: transformers
----
-# The embedded model
-
-A small Llama that writes simple English stories, trained by this project so that hiddenstage plays
-with no download. {model['parameters']:,} parameters ({shape['num_hidden_layers']} blocks,
-{shape['hidden_size']} wide, {shape['num_attention_heads']} query and {shape['num_key_value_heads']}
-key-value heads, MLP {shape['intermediate_size']}), bf16, {model['bytes'] / 1e6:.1f} MB;
-byte-fallback BPE tokenizer of {shape['vocab_size']:,} entries; weights `{model['weight_hash']}`.
-
-It is an instrument, not an assistant: it knows nothing reliably, its English is that of 1850-1930
-storybooks with what those books take for granted, and what it writes is there to be played.
-
-## Figures ({report['date']})
-
-| what | figure |
-| --- | --- |
-{figures}
-
-Held out are whole books ({held['sections']} sections, {held['bytes']:,} bytes): no section that
-names their people was trained on. Each token is predicted with at least 256 tokens before it; a bit
-is divided by the bytes of the text. Sampling: temperature {again['temperature']}, top-p
-{again['top_p']} of the 64 likeliest, repetition guard {again['repetition_guard']}. The guard bars a
-run of eight tokens from coming back, so the first repetition figure says that it holds, the second
-what the model does by itself.
-
-Training: {training['minutes']:.0f} minutes on a two-core processor, {training['steps']:,} steps,
-{training['tokens'] / 1e6:.1f} M tokens, {training['passes']:.2f} passes. Muon for the matrices,
-AdamW for the rest (`engine/model/train/recipe.py`); windows of 512 tokens. To train it again:
-`hiddenstage train DATA OUT --minutes {training['minutes']:.0f}`.
-
-## Three samples, unedited
-
-{samples}
-
-## Text it was trained on
-
-- 192 public-domain books (USA) as plain texts of Project Gutenberg, from the GitHub repository
-  `rcdm-uga/Gutenberg_Text`, commit a0b16d35a985; headers, footers and every mention of Project
-  Gutenberg were removed. `books.tsv` lists them.
-- 679 children's stories of African Storybook (africanstorybook.org) and Pratham Books StoryWeaver
-  (storyweaver.org.in), from the GitHub repositories `global-asp/asp-source`, commit 99e022369a98,
-  and `global-asp/pb-source`, commit 9ea530dfb001. They are licensed CC BY 3.0 or 4.0
-  (creativecommons.org/licenses/by/3.0, creativecommons.org/licenses/by/4.0) as stated for each;
-  one is in the public domain. `attributions.tsv` names every story with its writer, translator and
-  licence. Changes: page marks, title and credit lines removed, punctuation made ASCII, duplicates
-  and stories under 150 characters dropped. Neither writers nor publishers endorse this model.
-
-The weights are released under the MIT licence of hiddenstage.
-"""
+    return CARD.format(**report | {"samples": samples}, shape=shape, figures=figures,
+                       megabytes=report["model"]["bytes"] / 1e6)

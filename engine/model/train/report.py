@@ -48,12 +48,15 @@ class Page:
         """There is always room."""
 
     def room(self):
+        """Always."""
         return True
 
     def put_state(self, capture, row, seq, generation, token, position, flags):
+        """Nobody looks at the states."""
         return flags
 
     def put_token(self, seq, generation, token, flags, text, temperature, choice=None):
+        """Keeps the text, and the id of a sampled token."""
         self.words.append(text)
         if choice is not None:
             self.tokens.append(int(token))
