@@ -50,7 +50,8 @@ def play(name: SetName = "house", model: Model = None, prompt: Prompt = None,
          rate: Rate = 48000, block: Block = None, record: Record = None,
          record_states: RecordStates = False, throttle: Throttle = None, as_json: Json = False):
     """Play a set live until Ctrl-C (or render it to a WAV file where there is no sound device)."""
-    from engine.performance import Options, choose
+    with console.patience("compiling the engine's loops, once on this machine"):
+        from engine.performance import Options, choose
     options = Options(
         set=name, model=model, prompt=prompt, bpm=bpm, temperature=temperature, seed=seed,
         tokens_per_bar=tokens_per_bar, noise_seed=noise_seed, bars=bars, audio=audio,
@@ -69,7 +70,10 @@ def play(name: SetName = "house", model: Model = None, prompt: Prompt = None,
 def _play(options, as_json):
     from engine import session, view
     stopped = False
-    with session.play(options) as performance:
+    with console.progress(f"getting {options.set} ready") as report:
+        report(0.0, "the sounds and the model")
+        performance = session.play(options)
+    with performance:
         try:
             view.show(performance)
         except KeyboardInterrupt:
@@ -99,7 +103,8 @@ def render(name: SetName = "house", bars: Bars = DEFAULT_BARS, seed: Seed = None
            bpm: Tempo = None, record: Record = None, record_states: RecordStates = False,
            throttle: Throttle = None, as_json: Json = False):
     """Play a set against virtual time into a WAV file, faster than real time."""
-    from engine.performance import Options
+    with console.patience("compiling the engine's loops, once on this machine"):
+        from engine.performance import Options
     _render(Options(
         set=name, model=model, prompt=prompt, bpm=bpm, temperature=temperature, seed=seed,
         tokens_per_bar=tokens_per_bar, noise_seed=noise_seed, rate_hz=rate, block=block,
@@ -126,8 +131,9 @@ def _summary(result):
 def replay(take: Annotated[Path, typer.Argument(help="a recorded take")], out: Out = None,
            stems: Stems = None, block: Block = None, as_json: Json = False):
     """Render a take again, without the model."""
-    from engine import session
-    from engine.performance import Options
+    with console.patience("compiling the engine's loops, once on this machine"):
+        from engine import session
+        from engine.performance import Options
     out = out or console.free_name(take.stem, ".wav")
     options = Options(out=out, stems=stems, block=block)
     with console.progress(f"{take} to {out}") as report:
@@ -221,7 +227,6 @@ def main(arguments=None):
         code = app(arguments, standalone_mode=False) or 0
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
-        console.say("stopped")
         code = 130
     except EngineError as error:
         code = _fail(str(error))
@@ -232,6 +237,8 @@ def main(arguments=None):
         code = 1
     except OSError as error:
         code = _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    if code == 130:
+        console.say("stopped")
     sys.exit(code)
 
 

@@ -2,6 +2,7 @@
 import json
 import math
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,6 +42,17 @@ def free_name(stem, ending):
         number += 1
         path = Path(f"{stem}-{number}{ending}")
     return path
+
+
+@contextmanager
+def patience(text, after_s=3.0):
+    """Says the text once, if what is inside takes longer than after_s."""
+    timer = threading.Timer(after_s, say, [text])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

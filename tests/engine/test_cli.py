@@ -178,7 +178,8 @@ def test_interrupt_while_playing_closes_and_reports(twin, capsys, monkeypatch):
 
 def test_interrupt_before_playing(twin, capsys):
     twin.fault = KeyboardInterrupt()
-    assert run(capsys, "render", "--out", "x.wav")[0] == 130
+    code, out, err = run(capsys, "render", "--out", "x.wav")
+    assert (code, out, err.splitlines()[-1]) == (130, "", "stopped")
 
 
 @pytest.mark.parametrize("words, said", [
@@ -278,6 +279,15 @@ def test_every_bench_has_a_first_sentence():
 
 
 # ---- small things
+def test_patience_speaks_only_when_it_takes_long(capsys):
+    with console.patience("compiling", after_s=60.0):
+        pass
+    with console.patience("still compiling", after_s=0.0):
+        while not (said := capsys.readouterr().err):
+            pass
+    assert said == "still compiling\n"
+
+
 def test_a_free_name_is_free(tmp_path):
     (tmp_path / "a.wav").touch()
     (tmp_path / "a-2.wav").touch()
