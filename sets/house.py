@@ -38,7 +38,7 @@ LINKS = (
     Link("resid.axis.4",       (0.1, 0.9),  "lead.pick_position", (0.08, 0.4),    "exp", 0.0,  0.0),
     Link("attn.high.write",    (0.1, 0.9),  "lead.delay_send",    (0.15, 0.45),   "lin", 0.2,  1.5),
     Link("resid.axis.5",       (0.1, 0.9),  "pad.detune_cents",   (8.0, 26.0),    "lin", 1.0,  2.0),
-    Link("text.sentence_age_tokens", (0, 30),     "pad.reverb_send",    (0.2, 0.5),     "lin", 1.0,  0.5),
+    Link("text.sentence_age_tokens", (0, 30), "pad.reverb_send", (0.2, 0.5), "lin", 1.0, 0.5),
     Link("resid.high.speed",   (0.1, 0.9),  "openhat.decay_s",    (0.3, 0.6),     "exp", 0.1,  0.3),
     Link("mlp.high.sparsity",  (0.1, 0.9),  "hat.decay_s",        (0.05, 0.12),   "exp", 0.1,  0.3),
     Link("mlp.low.write",      (0.1, 0.9),  "perc.decay_s",       (0.06, 0.16),   "exp", 0.1,  0.3),
