@@ -4,7 +4,7 @@ source   the 808 cymbal's square ratios (Plaits, MIT), edges as B-splines. Threa
 """
 import numpy as np
 
-from engine.lanes import load, noise, power, ramp, store, vfloor, vrint
+from engine.lanes import load, noise, power, ramp, select, splat, store, vfloor, vrint
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, decay_per_sample, exp2, f32, flush, rt, tangent, wrap
 from engine.voice import Voice, fields
@@ -12,7 +12,7 @@ from engine.waves import advance, faded, vstep
 
 PARAMS = (
     Param("decay_s", 0.02, 3.0, 0.16, "exp", 0.02),        # -60 dB
-    Param("tone", 0.0, 1.0, 0.5, "lin", 0.02),             # high-pass from 5 to 10 kHz
+    Param("tone", 0.0, 1.0, 0.5, "lin", 0.02),             # high-pass from 6 to 10.4 kHz
     Param("metal", 0.0, 1.0, 0.55, "lin", 0.02),           # squares against noise
     Param("tune_hz", 250.0, 700.0, 414.0, "exp", 0.02),
 )
@@ -38,19 +38,20 @@ def release(s, v, p):
 def metal(s, v, p, dt):
     """Squares and noise into work."""
     w, count = v * QUANTUM, np.int64(s.keep_count[v])
-    hiss = f32(1.3) * (f32(1) - p.metal)
+    hiss = f32(0.9) * (f32(1) - p.metal)
     for i in range(0, QUANTUM, LANE):
         store(s.work, w + i, noise(s.seed[v], count + i) * hiss)
     for n in range(SQUARES):
         step, start = p.tune_hz * RATIOS[n] * dt, s.keep_turns[v * SQUARES + n]
-        per, loud = f32(1) / step, p.metal * f32(0.33)
+        per, loud = f32(1) / step, p.metal * f32(0.7)
         for i in range(0, QUANTUM, LANE):
             t = start + step * ramp(i)
             t = t - vfloor(t)
             h = t + f32(0.5)
             h = h - vfloor(h)
             up, down = vstep((t - vrint(t)) * per), vstep((h - vrint(h)) * per)
-            square = vrint(h - t) * f32(2) + f32(2) * (up - down)
+            side = select(t < splat(f32(0.5)), splat(f32(1)), splat(f32(-1)))
+            square = side + f32(2) * (up - down)
             store(s.work, w + i, load(s.work, w + i) + square * loud)
         s.keep_turns[v * SQUARES + n] = wrap(start + step * SPAN)
     s.keep_count[v] = advance(s.keep_count[v], SPAN)
@@ -65,8 +66,8 @@ def render(s, v, p, pitch_hz, out, dt):
     for i in range(0, QUANTUM, LANE):
         env = s.env[v] * power(fade, ramp(i)) + tick * power(snap, ramp(i))
         store(s.work, w + i, load(s.work, w + i) * env)
-    g = tangent(f32(np.pi) * dt * min(f32(5000.0) * exp2(p.tone), f32(0.4) / dt))
-    gain = s.level[v] * (f32(0.26) + f32(0.13) * p.tone)
+    g = tangent(f32(np.pi) * dt * min(f32(6000.0) * exp2(f32(0.8) * p.tone), f32(0.4) / dt))
+    gain = s.level[v] * (f32(0.34) + f32(0.14) * p.tone)
     low_1, band_1, low_2, band_2 = s.low_1[v], s.band_1[v], s.low_2[v], s.band_2[v]
     k1, k2 = f32(1.8478), f32(0.7654)                       # fourth-order Butterworth
     one, two = f32(1) / (f32(1) + g * (g + k1)), f32(1) / (f32(1) + g * (g + k2))

@@ -15,9 +15,9 @@ from engine.waves import advance, faded
 PARAMS = (
     Param("tune_hz", 30.0, 120.0, 49.0, "exp", 0.02),
     Param("pitch", 0.0, 8.0, 4.0, "lin", 0.02),            # the fall starts so many times above
-    Param("sweep_s", 0.02, 0.6, 0.16, "exp", 0.02),        # the fall's -60 dB time
+    Param("sweep_s", 0.02, 0.6, 0.11, "exp", 0.02),        # the fall's -60 dB time
     Param("decay_s", 0.08, 2.0, 0.62, "exp", 0.02),        # the body's -60 dB time after its hold
-    Param("hold_s", 0.0, 0.2, 0.035, "lin", 0.02),
+    Param("hold_s", 0.0, 0.2, 0.05, "lin", 0.02),
     Param("click", 0.0, 1.0, 0.45, "lin", 0.02),
     Param("drive", 0.0, 1.0, 0.35, "lin", 0.02),
 )

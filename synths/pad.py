@@ -54,10 +54,10 @@ def saws(s, g, p, hz, dt):
         step = vmin(hz * (bend * f32(0.5) * dt), splat(f32(0.1)))
         per, loud, at = splat(f32(1)) / step, LOUDS[n], (g * SAWS + n) * LANE
         turns = load(s.keep_turns, at)
-        for i in range(0, TWICE * LANE, LANE):
-            y = vsaw(turns, per) * loud
-            store(s.keep_work, w + i, y if n == 0 else y + load(s.keep_work, w + i))
-            turns = turns + step
+        for i in range(TWICE):
+            y, to = vsaw(fma(step, splat(f32(i)), turns), per) * loud, w + i * LANE
+            store(s.keep_work, to, y if n == 0 else y + load(s.keep_work, to))
+        turns = fma(step, splat(f32(TWICE)), turns)
         store(s.keep_turns, at, turns - vfloor(turns))
 
 

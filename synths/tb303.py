@@ -24,8 +24,9 @@ PARAMS = (
     Param("accent", 0.0, 1.0, 0.6, "lin", 0.02),
     Param("wave", 0.0, 1.0, 0.0, "lin", 0.02),             # 0 saw, 1 square
 )
-STATE = fields("turns", "turns_error", "s1", "s2", "s3", "s4", "slow", "deep", "rest", "hit", "sweep",
-               "body", "rise", "gate", "loud", "level", "force", "keep_charge", keep_half=HALVE)
+STATE = fields("turns", "turns_error", "s1", "s2", "s3", "s4", "slow", "deep", "rest", "hit",
+               "sweep", "body", "rise", "gate", "loud", "level", "force", "keep_charge",
+               keep_half=HALVE)
 STEP = 8                                  # samples between two settings of the ladder
 SELF = f32(17.0)                          # loop gain at which the ladder oscillates
 ACCENT_S, BODY_S = f32(0.2), f32(1.23)    # filter decay of an accent; amplitude decay

@@ -47,13 +47,14 @@ def test_pick_position_takes_out_its_partials():
     y = Player(STRING, pick_position=0.25, decay_s=8.0, brightness=1.0).note(1.0, 100.0)
     spectrum = np.abs(np.fft.rfft(y * np.blackman(len(y))))
     step = 48000 / len(y)
-    level = db([spectrum[int(100 * k / step) - 6:int(100 * k / step) + 7].max() for k in range(1, 10)])
+    at = [int(100 * k / step) for k in range(1, 10)]
+    level = db([spectrum[i - 6:i + 7].max() for i in at])
     for k in (4, 8):
         assert level[k - 1] < min(level[k - 2], level[k]) - 20
 
 
 def excitation(hz, pick_position, brightness, level, seed):
-    """The line at the start, as documented: saw and noise, combed and low-passed around a period."""
+    """The line at the start: saw and noise, combed and low-passed around a period."""
     count = round(48000 / hz)
     pick = round(pick_position * count)
     n = np.arange(count)

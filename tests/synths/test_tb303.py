@@ -1,4 +1,4 @@
-"""TB-303: the ladder's tuning, the laws of the knobs and of the accent, no folding back. Thread: any."""
+"""TB-303: the ladder's tuning, the knobs' and the accent's laws, no folding back. Thread: any."""
 import math
 
 import numpy as np
