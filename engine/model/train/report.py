@@ -143,6 +143,7 @@ def report(data, run, folder, say=recipe.tell):
     train, held = corpus.read(data)
     folder, loaded = Path(folder), load(str(folder), EMBEDDED_CONTEXT)
     weights = folder / "model.safetensors"
+    weights.chmod(0o644)                                     # safetensors writes for its owner only
     result = {
         "date": datetime.date.today().isoformat(),
         "model": {"parameters": sum(p.numel() for p in loaded.model.parameters()),
