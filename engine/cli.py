@@ -3,7 +3,6 @@
 Nothing heavy is imported here: a command brings in what it needs when it runs.
 """
 import os
-import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from engine import console
 from engine.errors import DeviceError, EngineError, ModelError
+from engine.leaving import Leaving
 
 DEFAULT_BARS = 64                         # what `play` renders where there is no sound device
 
@@ -212,34 +212,37 @@ def version():
     console.give({}, False, f"hiddenstage {installed('hiddenstage')}")
 
 
-def _leave(number, _):
-    raise SystemExit(128 + number)
-
-
 def main(arguments=None):
     """Runs a command; every expected failure is one line on standard error.
 
-    returns  0; 2 for bad input; 1 for a failed check or a closed pipe; 130 after Ctrl-C
+    leaves with  0; 2 for bad input; 1 for a failed check or a closed pipe; 130 after Ctrl-C
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
-    try:
-        code = app(arguments, standalone_mode=False) or 0
-        sys.stdout.flush()
-    except (KeyboardInterrupt, typer.Abort):
-        code = 130
-    except EngineError as error:
-        code = _fail(str(error))
-    except typer.BadParameter.__base__ as error:              # typer's UsageError
-        code = _fail(error.format_message())
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except OSError as error:
-        code = _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    with Leaving() as leaving:
+        try:
+            code = app(arguments, standalone_mode=False) or 0
+            sys.stdout.flush()
+        except (KeyboardInterrupt, typer.Abort):
+            code = 130
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 1
+        except Exception as error:
+            message = _expected(error)
+            if not message and not leaving.code:
+                raise
+            code = leaving.code or _fail(message)
     if code == 130:
         console.say("stopped")
     sys.exit(code)
+
+
+def _expected(error):
+    """The line for what may go wrong; None for a bug, which keeps its traceback."""
+    if isinstance(error, typer.BadParameter.__base__):        # typer's UsageError
+        return error.format_message()
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) if isinstance(error, EngineError | OSError) else None
 
 
 def _fail(message):
