@@ -104,7 +104,7 @@ def _count(words, start, finish, due, deadline, frames, length):
 
 
 @rt
-def _due(words, start, broken):
+def _due(words, called, start, broken):
     """When the time of the device's block began, ns: an even grid, moved by the earliest calls.
 
     A device that waits for nobody (SKIPS, JACK) calls a client that was late at its next whole
@@ -113,7 +113,7 @@ def _due(words, start, broken):
     last, length = words[DUE_NS], words[LENGTH_NS]
     over = words[FINISH_NS] - last - length
     late = over > max(words[SLACK_NS] - length, 0)
-    if length == 0 or start - words[CALLED_NS] > words[GRACE_NS]:
+    if length == 0 or start - called > words[GRACE_NS]:
         return start
     if late and words[SKIPS]:
         due = last + length * ((over + length - 1) // length + 1)
@@ -126,25 +126,29 @@ def _due(words, start, broken):
 
 
 @rt
+def account(words, called, start, finish, frames, broken):
+    """Counts a block of the device: called last at `called`, now from start to finish, ns."""
+    due = _due(words, called, start, broken != 0)
+    length = frames * SECOND_NS // words[RATE_HZ]
+    _count(words, start, finish, due, due + max(length, words[SLACK_NS]), frames, length)
+
+
+@rt
 def device_block(words, out, frames, broken):
     """One call of the device: the rig's block, or silence if stopped or the keeper has the turn."""
-    start = _now(words, DEVICE_TIME)
+    start, called = _now(words, DEVICE_TIME), words[CALLED_NS]
     if words[THREAD] == 0 and words[THREAD_OF] != 0:
         words[THREAD] = call_thread(words[THREAD_OF])
     words[CALLS] += 1
     words[BROKEN] += broken
-    if load_acquire(words, RUNNING) == 0 or not exchange_if(words, TURN, np.int64(0), np.int64(1)):
+    store(words, CALLED_NS, start)
+    if load_acquire(words, RUNNING) and exchange_if(words, TURN, np.int64(0), np.int64(1)):
+        _serve(words, out, frames)
+        account(words, called, start, _now(words, DEVICE_TIME), frames, broken)
+        store(words, TURN, np.int64(0))
+    else:
         _silence(words, out, frames)
         words[SILENT] += 1
-        store(words, CALLED_NS, start)
-        return
-    due = _due(words, start, broken != 0)
-    length = frames * SECOND_NS // words[RATE_HZ]
-    store(words, CALLED_NS, start)
-    _serve(words, out, frames)
-    finish = _now(words, DEVICE_TIME)
-    _count(words, start, finish, due, due + max(length, words[SLACK_NS]), frames, length)
-    store(words, TURN, np.int64(0))
 
 
 @rt
@@ -216,7 +220,7 @@ def new_words(process_address, rig_pointer, channels, rate_hz, scratch):
     words[CLOCK_ID] = 8 if mac else 1               # what time.monotonic reads
     words[SLEEP] = _address(libc.nanosleep if mac else libc.clock_nanosleep)
     words[SLEEP_KIND] = RELATIVE if mac else ABSOLUTE
-    words[THREAD_OF] = 0 if mac else _address(libc.gettid)
+    words[THREAD_OF] = _address(libc.gettid) if hasattr(libc, "gettid") else 0
     words[SCRATCH], words[SCRATCH_FRAMES] = scratch.ctypes.data, scratch.size // channels
     return words
 
