@@ -80,8 +80,9 @@ def _play(options, as_json):
             stopped = True
         status = performance.status()
     report = {**vars(status), "set": options.set, "stopped": stopped, "record": options.record}
+    recorded = f"; recorded in {options.record}" if options.record else ""
     console.give(report, as_json, f"{options.set}: {status.bar} bars, {status.seconds:.0f} s, "
-                 f"{status.late_blocks} late blocks, {status.late_records} late records")
+                 f"{status.late_blocks} late blocks, {status.late_records} late records{recorded}")
     if stopped:
         raise typer.Exit(130)
 

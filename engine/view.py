@@ -103,14 +103,22 @@ def _levels(status, width):
     return [*found, _level(0, "master", status.master_db, False, width)]
 
 
+def main_features(names, count):
+    """At most `count`, sorted; each family (`token`, `mlp`) has its fair share."""
+    places = {}
+    for name in sorted(names):
+        family = name.split(".")[0]
+        places[name] = (sum(other.split(".")[0] == family for other in places), name)
+    return sorted(sorted(places, key=places.get)[:count])
+
+
 def _columns(status, width):
     """Features beside levels; under 50 columns, levels alone."""
     left_width = (width - 3) // 2 if width >= 50 else 0
-    features = status.features.items() if left_width else ()
-    left = [_feature(name, value, left_width) for name, value in features]
+    names = main_features(status.features, max(len(status.levels_db) + 1, 8) if left_width else 0)
+    left = [_feature(name, status.features[name], left_width) for name in names]
     right = _levels(status, width - left_width - (3 if left_width else 0))
     blank = fit("", left_width)
-    left = left[:max(len(right), 8)]
     rows = []
     for i in range(max(len(left), len(right))):
         first = left[i] if i < len(left) else blank
@@ -226,8 +234,11 @@ def show(session, screen=None):
 
 
 def _follow(session, keys, typing, draw):
+    features = {}                         # what one token lacks keeps its value
     while True:
         status = session.status()
+        features.update(status.features)
+        status.features = features
         status.messages = sorted([*status.messages, *typing.faults])
         draw(status)
         if status.done:

@@ -104,6 +104,13 @@ def test_bars():
     assert bar_of(0.5, 4) == "██  " and bar_of(float("nan"), 4) == "    "
 
 
+def test_every_family_of_features_has_its_share():
+    names = ["token.b", "token.a", "mlp.a", "mlp.b", "mlp.c", "mlp.d", "text.a"]
+    assert view.main_features(names, 5) == ["mlp.a", "mlp.b", "text.a", "token.a", "token.b"]
+    assert view.main_features(names, 99) == sorted(names)
+    assert view.main_features([], 5) == []
+
+
 # ---- keys
 class Recorder:
     def __init__(self, statuses=()):
@@ -259,11 +266,15 @@ def test_show_draws_until_done(terminal, monkeypatch):
     said = io.StringIO()
     monkeypatch.setattr(sys, "stderr", said)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    session = Recorder([status(bar=1), status(bar=2), status(bar=3, done=True)])
+    session = Recorder([status(bar=1), status(bar=2, features={}), status(bar=3, done=True)])
+    drawn = []
+    monkeypatch.setattr(view, "place", lambda status: drawn.append(len(status.features)) or (
+        f"bar {status.bar}.{status.beat}"))
     screen = Console(file=said, force_terminal=terminal, width=60, height=24,
                      _environ={"TERM": "xterm-256color"})
     view.show(session, screen)
     assert session._statuses == []
     assert all(f"bar {bar}.2" in said.getvalue() for bar in (1, 2, 3))
+    assert drawn == [12, 12, 12]
     assert ("\x1b[" in said.getvalue()) is terminal
     assert cell_len(said.getvalue().splitlines()[-1]) <= 200
