@@ -47,7 +47,7 @@ def measure(folder):
             continue
         rows.append(patterns(bars_of(strikes, bars)))
     return {"command": "python -m bench._bands FOLDER > bench/bands.json",
-            "corpus": Path(folder).name, "files": len(rows), "left_out": left_out,
+            "corpus": "/".join(Path(folder).parts[-2:]), "files": len(rows), "left_out": left_out,
             "bands": {name: {f"{q:g}": round(float(np.nanquantile([r[name] for r in rows], q)), 4)
                              for q in QUANTILES} for name in ("similarity", "novelty", "repeats")}}
 
@@ -55,4 +55,4 @@ def measure(folder):
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
         sys.exit("give the folder of MIDI files: python -m bench._bands FOLDER")
-    print(json.dumps(measure(sys.argv[1]), indent=1))
+    sys.stdout.write(json.dumps(measure(sys.argv[1]), indent=1) + "\n")

@@ -8,6 +8,7 @@ prompts; with planted failures that must be caught, without a model, and with a 
 import argparse
 import json
 import math
+import sys
 import time
 import zlib
 from dataclasses import asdict
@@ -185,6 +186,12 @@ def judge(play):
     return found | {"density_order": order_of_density(found["density"])}
 
 
+def corpus_bands():
+    """measure -> [5 %, 95 %] of the corpus that `bench/bands.json` was made from."""
+    bands = json.loads((Path(__file__).parent / "bands.json").read_text("utf-8"))["bands"]
+    return {name: [band["0.05"], band["0.95"]] for name, band in bands.items()}
+
+
 def outside(rows, skip=()):
     """The measures that a set of performances fails: measure -> (low, value, high)."""
     found = {}
@@ -230,7 +237,8 @@ def run(quick=False, frames="", model="embedded", set="house"):
     alone = {"after 16 bars": [judge(continuation(music, text, WARM_BARS)) for text in texts],
              "never a model": [judge(continuation(music, [], 0))]}
     result = {
-        "prompts": len(texts), "bars": BARS, "limits": {k: v[:2] for k, v in LIMITS.items()},
+        "prompts": len(texts), "bars": BARS, "corpus": corpus_bands(),
+        "limits": {name: limit[:2] for name, limit in LIMITS.items()},
         "measures": summary(rows), "outside": outside(rows), "forms": len(forms),
         "sections": [row["sections"] for row in rows], "failures": planted(music, texts, plays),
         "throttled": {k: {"measures": summary(v), "outside": outside(v)} for k, v in slow.items()},
@@ -246,10 +254,12 @@ def run(quick=False, frames="", model="embedded", set="house"):
 
 def table(result):
     """The result for people."""
-    lines = [f"{'measure':20} {'low':>6} {'high':>6}   {'min':>6} {'mean':>6} {'max':>6}"]
+    lines = [f"{'measure':20} {'low':>6} {'high':>6}   {'min':>6} {'mean':>6} {'max':>6}   corpus"]
     for name, (low, high) in result["limits"].items():
         row = result["measures"][name]
-        mark = "  OUTSIDE" if name in result["outside"] else ""
+        corpus = "   {:.2f} to {:.2f}".format(*result["corpus"][name]) if name in result[
+            "corpus"] else ""
+        mark = corpus + ("  OUTSIDE" if name in result["outside"] else "")
         lines.append(f"{name:20} {low:6.2f} {high:6.2f}   {row['min']:6.2f} {row['mean']:6.2f} "
                      f"{row['max']:6.2f}{mark}")
     lines.append(f"different forms: {result['forms']} of {result['prompts']}")
@@ -271,7 +281,7 @@ def main():
     parser.add_argument("--model", default="embedded")
     given = parser.parse_args()
     result = run(given.quick, given.frames, given.model)
-    print(json.dumps(result) if given.json else table(result))
+    sys.stdout.write((json.dumps(result) if given.json else table(result)) + "\n")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ HOUSE_GRAMMARS = (
 )
 
 INTRO = (Entry("kick", 0, offset_db=-4.0), Entry("hat", 0, 0.1, -4.0),
-         Entry("pad", 4, offset_db=-4.0), Entry("perc", 8, 0.2, -4.0),
+         Entry("pad", 4), Entry("perc", 8, 0.2, -4.0),
          Entry("clap", 8, offset_db=-4.0))
 BUILD = (Entry("kick", 0, offset_db=-2.0), Entry("clap", 0, offset_db=-4.0),
          Entry("hat", 0, 0.3, -2.0), Entry("pad", 0, offset_db=-2.0),

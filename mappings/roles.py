@@ -50,7 +50,7 @@ class Harmony:
         low, high = grammar.register
         root = low + (self.chord.root - low) % 12
         pitch = root + (self.chord.tones[place % 4] - self.chord.root) % 12 + 12 * (place // 4)
-        return pitch - 12 if pitch > high else pitch
+        return pitch - 12 * max(0, -((high - pitch) // 12))
 
     def perc_st(self, tone):
         return float(PERC_ST + (self.chord.tones[tone % 4] - PERC_ST) % 12)
