@@ -1,0 +1,76 @@
+"""Sets: read without running anything of theirs, checked whole, refused with a line and a near name."""
+import pytest
+
+from engine import sets
+from engine.errors import SetError
+
+GOOD = '''"""A test set."""
+from engine.sets import Part, Set
+from mappings.house import HOUSE_CASTS, HOUSE_GRAMMARS, HOUSE_SCENES
+from mappings.music import Music
+from synths.kick import KICK
+
+LOUD = -3.0 - 3.0
+SET = Set(parts={"kick": Part(KICK, voices=2, level_db=LOUD)},
+          music=Music(HOUSE_SCENES, HOUSE_GRAMMARS, HOUSE_CASTS), key_part="kick")
+'''
+
+
+def test_a_good_set_is_read():
+    made = sets.read(GOOD, "good.py")
+    assert made.name == "good" and made.doc == "A test set." and made.source == GOOD
+    assert made.parts["kick"].values == {"level_db": -6.0}
+
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("import KICK", "import KIK", r"line 5: synths.kick has no 'KIK'; did you mean 'KICK'"),
+    ("from synths.kick import KICK", "import os", r"line 5: a set holds"),
+    ("from synths.kick import KICK", "from os import path", r"line 5: a set imports from"),
+    ("-3.0 - 3.0", "open('x')", r"line 7: 'open' is not defined"),
+    ("-3.0 - 3.0", "[x for x in (1, 2)]", r"line 7: a set may not hold listcomp"),
+    ("-3.0 - 3.0", "(lambda: 1)()", r"line 7: a set may not hold"),
+    ("-3.0 - 3.0", "KICK.render", r"line 7: a set may not hold attribute"),
+    ("-3.0 - 3.0", "'a' * 10", r"line 7: only numbers multiply"),
+    ("-3.0 - 3.0", "1.0 / 0.0", r"line 7: .*zero"),
+    ("voices=2", "voices=0", r"line 8: Part\(kick\): voices must be 1..64"),
+    ("SET = Set", "SIT = Set", r"must assign SET"),
+    ("parts={", "bpm=0, parts={", r"line 8: bpm must be 20..400"),
+    ("parts={", "bmp=100, parts={", r"line 8: .*unexpected keyword argument 'bmp'"),
+    ("parts={", "prompt='  ', parts={", r"line 8: prompt is empty"),
+    ("parts={", "tokens_per_bar=7, parts={", r"tokens_per_bar must be"),
+    ("SET = Set(", "SET = Set((", r"line 8: not readable"),
+    ("from synths.kick import KICK", "from synths.kik import KICK", r"line 5: no module"),
+    ("from synths.kick import KICK", "def f(): pass", r"line 5: a set holds"),
+])
+def test_anything_else_is_refused_with_its_line(old, new, said):
+    with pytest.raises(SetError, match=said):
+        sets.read(GOOD.replace(old, new), "good.py")
+
+
+def test_nothing_of_the_set_runs(tmp_path):
+    mark = tmp_path / "mark"
+    for line in (f"SET = __import__('os').system('touch {mark}')", f"print(open('{mark}', 'w'))",
+                 f"X = sets.Path('{mark}').touch()"):
+        with pytest.raises(SetError):
+            sets.read(GOOD + line + "\n", "bad.py")
+    assert not mark.exists()
+
+
+def test_a_wrong_parameter_is_found_before_it_sounds():
+    with pytest.raises(SetError, match="did you mean 'level_db'"):
+        sets.read(GOOD.replace("level_db=LOUD", "level_bd=LOUD"), "good.py").table()
+
+
+def test_unknown_names_suggest_the_near_one():
+    assert "house" in sets.names()
+    with pytest.raises(SetError, match="did you mean 'house'"):
+        sets.load("hous")
+    with pytest.raises(SetError, match="no set file"):
+        sets.load("nowhere.py")
+
+
+def test_every_installed_set_loads_and_is_short():
+    for name in sets.names():
+        made = sets.load(name)
+        assert made.doc and len(made.source.splitlines()) <= 80
+        made.table()
