@@ -76,7 +76,7 @@ def test_sets_import_only_ours():
 @pytest.mark.parametrize("library", ONE_FILE)
 def test_one_file_imports_a_device_library(library):
     found = {line.split(":")[0] for line in offenders("", {library})}
-    assert found <= ONE_FILE[library]
+    assert {name for name in found if not name.startswith("bench/")} <= ONE_FILE[library]
 
 
 def test_every_module_says_its_thread():
