@@ -14,7 +14,7 @@ from engine.rt import LANE, QUANTUM, exp2, f32, from_db, rt
 from engine.voice import Effect, fields
 
 PARAMS = (
-    Param("ceiling_db", -24.0, 0.0, -1.2, "lin", 0.05),    # dBTP
+    Param("ceiling_db", -24.0, 0.0, -1.3, "lin", 0.05),    # 0.3 dB for the meter
     Param("release_s", 0.02, 2.0, 0.12, "exp", 0.05),      # time constant
 )
 PHASES, TAPS, WINDOW = 8, 32, 64
@@ -100,7 +100,7 @@ def recover(s, release_s, dt):
     shift(s.fall, WINDOW)
     keep, down = exp2(f32(-1.4426950408889634) * dt / release_s), s.down[0]
     for i in range(QUANTUM):
-        down = down * keep if down > f32(1e-6) else f32(0)
+        down = down * keep if down > f32(1e-4) else f32(0)  # the window smooths it
         down = max(down, s.held[PAST + i])
         s.fall[WINDOW + i] = down
     s.down[0] = down

@@ -91,7 +91,7 @@ def knobs(p):
     c = min(max(c, f32(0)), f32(1))
     shut, open_ = f32(0.737) + f32(3.774) * p.env_mod, f32(0.864) + f32(4.195) * p.env_mod
     k = f32(0.95) * SELF * (f32(1) - exp2(f32(-3) * LOG2E * p.resonance)) * f32(1 / 0.950213)
-    make_up = (f32(0.86) - f32(0.25) * p.wave) * (f32(1) + f32(0.3) * k)
+    make_up = (f32(0.8) - f32(0.22) * p.wave) * (f32(1) + f32(0.3) * k)
     return shut + c * (open_ - shut), f32(0.294) + f32(0.048) * c, k, make_up
 
 

@@ -124,7 +124,7 @@ def knobs(cutoff_hz, resonance, env_mod):
     c = min(max(math.log2(cutoff_hz / 314) / math.log2(2394 / 314), 0), 1)
     wide = (1 - c) * (0.737 + 3.774 * env_mod) + c * (0.864 + 4.195 * env_mod)
     k = FULL * (1 - math.exp(-3 * resonance)) / (1 - math.exp(-3))
-    return wide, 0.294 + 0.048 * c, k, (0.86 - 0.0) * (1 + 0.3 * k)
+    return wide, 0.294 + 0.048 * c, k, 0.8 * (1 + 0.3 * k)
 
 
 def plain(count, hz, level, cutoff_hz, resonance, env_mod, decay_s):
