@@ -72,7 +72,9 @@ def arguments(function, words):
 
 
 def _read(text, default, word):
-    """The text as a value of the default's kind."""
+    """The text as a value of the default's kind; for None a whole number where it is one."""
+    if default is None and text.isdecimal():
+        return int(text)
     kind = type(default) if isinstance(default, int | float) else str
     try:
         return kind(text)

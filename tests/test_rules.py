@@ -1,5 +1,6 @@
 """The rules that hold the house up: who may import whom, what starts light, what is packed."""
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -129,6 +130,17 @@ def test_the_listed_packages_are_the_folders():
 def test_every_set_has_its_entry_point():
     found = {f"sets.{f.stem}" for f in (ROOT / "sets").glob("[a-z]*.py")}
     assert found == set(PROJECT["project"]["entry-points"]["hiddenstage.sets"].values())
+
+
+def test_every_library_is_asked_for():
+    """What the packages import is a dependency; `bench` may use the test extra's."""
+    project, known = PROJECT["project"], set(sys.stdlib_module_names) | set(FOLDERS) | {"tests"}
+    asked = {re.split("[<>=]", line)[0].replace("-", "_") for line in project["dependencies"]}
+    extra = {re.split("[<>=]", line)[0] for line in project["optional-dependencies"]["test"]}
+    brought = {"llvmlite"}                                     # by numba, which pins it
+    for name, path in zip(NAMES, FILES, strict=True):
+        libraries = {one.split(".")[0] for one in imports(path)} - known - asked - brought
+        assert libraries <= (extra if name.startswith("bench/") else set()), name
 
 
 def test_constraints_pin_every_requirement():

@@ -266,23 +266,24 @@ def test_devices(twin, capsys):
 # ---- bench
 @pytest.fixture
 def tiny(monkeypatch):
-    def measure(quick=False, seconds=10.0, prompts=3, text="a", real=False):
-        return {"seen": [quick, seconds, prompts, text, real]}
+    def measure(quick=False, seconds=10.0, prompts=3, text="a", real=False, bars=None):
+        return {"seen": [quick, seconds, prompts, text, real, bars]}
     module = types.SimpleNamespace(run=measure, table=lambda result: f"seen {result['seen']}")
     monkeypatch.setitem(sys.modules, "bench.tiny", module)
     monkeypatch.setattr(benches, "names", lambda: ["tiny"])
 
 
 def test_bench_options_follow_the_signature(tiny, capsys):
-    words = ["--seconds", "60", "--prompts=5", "--text", "x", "--real", "--quick", "--json"]
-    code, out, _ = run(capsys, "bench", "tiny", *words)
+    words = "--seconds 60 --prompts=5 --text x --real --quick --bars 8 --json"
+    code, out, _ = run(capsys, "bench", "tiny", *words.split())
     found = json.loads(out)
-    assert code == 0 and found["seen"] == [True, 60.0, 5, "x", True]
+    assert code == 0 and found["seen"] == [True, 60.0, 5, "x", True, 8]
     assert found["date"] and found["machine"]["cores"]
 
 
 def test_bench_prints_its_table(tiny, capsys):
-    assert run(capsys, "bench", "tiny")[1].startswith("seen [False, 10.0, 3, 'a', False]\n(20")
+    _, out, _ = run(capsys, "bench", "tiny")
+    assert out.startswith("seen [False, 10.0, 3, 'a', False, None]\n(20")
 
 
 @pytest.mark.parametrize("words, said", [
