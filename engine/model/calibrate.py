@@ -11,7 +11,8 @@ NEUTRAL = Path(__file__).parent / "neutral.txt"       # our own words
 
 def calibrate(generator):
     """Reads the neutral text and publishes its records, seq -N..-1; then forgets it."""
-    ids = generator.encode(NEUTRAL.read_text(), begin=True)
+    ids = generator.tokenizer(NEUTRAL.read_text(), add_special_tokens=False)["input_ids"]
+    ids = [*generator.mark, *ids][:generator.window]
     context, rings, capture = generator.context, generator.rings, generator.capture
     capture.arrived, place, said = (lambda count: None), 0, text.START
     for i in range(0, len(ids), CHUNK):
@@ -24,7 +25,7 @@ def calibrate(generator):
             choice = measured(logits[k], following)
             piece = ""
             if following is not None:
-                said, piece = text.advance(generator.tokenizer, said, following)
+                said, piece = generator.speech.advance(said, following)
             rings.wait(interruptible=False)
             flags = rings.put_state(capture, k, seq, generator.generation, token, place, flags)
             rings.put_token(seq, generator.generation, token if following is None else following,

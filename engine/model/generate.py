@@ -15,6 +15,7 @@ from engine.model.sample import Guard, sample, uniform
 from engine.records import END, INVALID, PREFILL, RENEWED, SINK, TEMPLATE
 
 TAIL = 64                                 # tokens of the past that a renewed context begins with
+RETRY = 16                                # records between two attempts to be rid of NaN
 REMEMBERED = 4096                         # records that can be rewound to
 PARAGRAPH = "\n\n"
 
@@ -40,6 +41,7 @@ class Generator:
 
     def __init__(self, loaded, capture, rings, settings, ways=None):
         self.tokenizer, self.ends = loaded.tokenizer, loaded.ends
+        self.speech = text.Words(loaded.tokenizer)
         self.window = loaded.context
         self.capture, self.rings = capture, rings
         self.context = Context(loaded.model, capture, ways)
@@ -75,21 +77,24 @@ class Generator:
         """Takes over after the ids spoken so far; the last is the next record's input."""
         history = [int(i) for i in history]
         self.opening = self.encode(prompt, begin=True)
-        rest = unread(history, self.opening) or unread(history, self.encode(PARAGRAPH + prompt))
-        if mid_prompt and rest:
-            self.given.extend(rest)
-        else:
+        read = 0                          # tokens of a prompt that the history breaks off in
+        if mid_prompt:
+            for ids in (self.opening, self.encode(PARAGRAPH + prompt)):
+                read = read or broken_off(history, ids)
+                self.given.extend(ids[read:] if read and not self.given else ())
+        if not read:
             self.next = history.pop()
         known = history[-(self.window // 2):]
         following = [*known[1:], self.next]
         for place, (token, sampled) in enumerate(zip(known, following, strict=True)):
             self.guard.push(token)
-            self.words, _ = text.advance(self.tokenizer, self.words, token)
-            self.written.append(Written(self.seq - len(known) + place, token, False, self.chapter,
-                                        place, len(self.guard), self.words, sampled))
+            self.words, _ = self.speech.advance(self.words, token)
+            self.written.append(Written(self.seq - len(known) + place, token,
+                                        place >= len(known) - read, self.chapter, place,
+                                        len(self.guard), self.words, sampled))
         if self.next is not None:
             self.guard.push(self.next)
-            self.words, _ = text.advance(self.tokenizer, self.words, self.next)
+            self.words, _ = self.speech.advance(self.words, self.next)
         self.context.read(known)
         self.flags |= RENEWED
 
@@ -144,7 +149,7 @@ class Generator:
         flags |= TEMPLATE if forced and token in self.marks else 0
         self.flags, piece = 0, ""
         if forced:
-            self.words, piece = text.advance(self.tokenizer, self.words, token)
+            self.words, piece = self.speech.advance(self.words, token)
         entry = Written(self.seq + len(self._chunk), token, forced, self.chapter, place,
                         len(self.guard), self.words)
         return entry, flags, piece, samples
@@ -177,11 +182,11 @@ class Generator:
         if ends:
             added = PARAGRAPH
         else:
-            self.words, added = text.advance(self.tokenizer, self.words, choice.token)
+            self.words, added = self.speech.advance(self.words, choice.token)
         self.guard.push(choice.token)
         entry.sampled, entry.words, entry.guard = choice.token, self.words, len(self.guard)
         said, rest = text.cut(piece + added)
-        self.words = (*self.words[:2], rest + self.words[2])
+        self.words = (*self.words[:3], rest + self.words[3])
         entry.words = self.words
         flags |= (END if ends else 0) | (INVALID if invalid else 0)
         self.rings.put_token(entry.seq, self.generation, choice.token, flags, said,
@@ -189,7 +194,7 @@ class Generator:
         self.next = choice.token
         if ends:
             self._begin_again()
-        elif invalid and self.seq - self.renewed_at >= TAIL:
+        elif invalid and self.seq - self.renewed_at >= RETRY:
             self._renew(self._tail())     # a NaN in the cache would stay for ever
 
     def _begin_again(self):
@@ -267,9 +272,7 @@ class Generator:
         self.given.extend(ids)
 
 
-def unread(history, ids):
-    """The rest of `ids` when history ends with a beginning of them, else []."""
-    for k in range(min(len(history), len(ids) - 1), 0, -1):
-        if history[-k:] == ids[:k]:
-            return ids[k:]
-    return []
+def broken_off(history, ids):
+    """How many of the first `ids` history ends with, but not all of them; 0 when it does not."""
+    return next((k for k in range(min(len(history), len(ids) - 1), 0, -1)
+                 if history[-k:] == ids[:k]), 0)

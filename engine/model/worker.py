@@ -189,11 +189,8 @@ def serve(folder, settings):
         session.rings.close()
 
 
-def main(arguments):
-    folder, settings = Path(arguments[0]), json.loads(arguments[1])
-    follow_parent()
-    if settings.get("nice"):
-        os.nice(int(settings["nice"]))
+def attempt(folder, settings):
+    """Serves; a failure becomes one line in `error.json`. Returns the exit status."""
     try:
         serve(folder, settings)
     except EngineError as error:
@@ -205,6 +202,14 @@ def main(arguments):
         write(folder, "error.json", {"message": said})
         raise
     return 0
+
+
+def main(arguments):
+    folder, settings = Path(arguments[0]), json.loads(arguments[1])
+    follow_parent()
+    if settings.get("nice"):
+        os.nice(int(settings["nice"]))
+    return attempt(folder, settings)
 
 
 if __name__ == "__main__":

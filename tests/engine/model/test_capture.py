@@ -9,7 +9,7 @@ from tests.engine.model import zoo
 
 PROMPT = [7, 3, 99, 42, 5, 64, 21, 8, 33]
 # where `output_hidden_states` itself differs from "embedding, then every block's output":
-NO_EMBEDDING = {"mamba", "mamba2", "rwkv"}            # its entries begin with the first block's output
+NO_EMBEDDING = {"mamba", "mamba2", "rwkv"}            # begins with the first block's output
 STREAMS = {"gemma3n_text"}                            # four residual streams; the first is read
 UNNORMED = {"openai-gpt"}                             # no norm after the last block
 # blocks that add something beside attention and MLP, so that neither write is separable:
@@ -21,7 +21,7 @@ torch.set_num_threads(1)
 
 
 def captured(name):
-    """(map, capture, rows of a prompt, its hidden states, row of one cached step, its hidden states)."""
+    """(map, capture, rows of a prompt, its states, the row of one cached step, its states)."""
     model = zoo.tiny(name)
     with torch.inference_mode():
         found = discover(model)
@@ -56,7 +56,7 @@ def test_rows_are_what_the_model_reports(name):
         with torch.inference_mode():
             ending = last if found.final_norm is None else found.final_norm(last[None])[0]
         assert (found.final_norm is None) == (name in UNNORMED)
-        assert torch.equal(ending, states[-1][0]), "what the final norm read is the last block's row"
+        assert torch.equal(ending, states[-1][0]), "the final norm read the last block's row"
 
 
 @pytest.mark.parametrize("name", zoo.ALL)

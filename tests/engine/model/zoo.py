@@ -66,7 +66,7 @@ ALL = DENSE + PARALLEL + POST_NORM + EXPERTS + HYBRID + STATE_SPACE + ODD
 
 def known(config_class, blank, name):
     """Whether a configuration takes `name`."""
-    if name == "head_dim" and getattr(blank, "per_layer_config", None):
+    if name == "head_dim" and "gemma4" in config_class.model_type:
         return False                      # Gemma-4 keeps it by layer and will not be asked
     prop = getattr(config_class, name, None)
     return hasattr(blank, name) and not (isinstance(prop, property) and prop.fset is None)
@@ -88,7 +88,7 @@ def configuration(name, **more):
 
 
 def tiny(name, spread=4.0, **more):
-    """A tiny random model in eval mode. `spread` scales its matrices, so that writes are not small."""
+    """A tiny random model in eval mode; `spread` scales its matrices: writes must not be small."""
     logging.disable(logging.WARNING)
     torch.manual_seed(0)
     with warnings.catch_warnings():
