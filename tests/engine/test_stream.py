@@ -282,6 +282,7 @@ def test_stop_and_close_again():
     rested = int(state[0])
     time.sleep(0.05)
     assert state[0] == rested and rested % 64 == 0
+    assert not call(sound.words, 64, 2).any() and state[0] == rested
     sound.start()
     assert until(lambda: state[0] > rested)
     sound.close()
@@ -316,8 +317,11 @@ def test_fall_over_and_return(listed):
     sound = stream(state)
     sound.start()
     assert until(lambda: sound.on_device and state[0])
+    first, since = int(state[0]), time.monotonic()
     listed.kill()
     assert until(lambda: sound.counters()["null_blocks"] > 100)
+    lost_s = time.monotonic() - since - (int(state[0]) - first) / RATE_HZ
+    assert lost_s < 0.5                                 # the transport caught up
     assert until(lambda: any("is gone" in text for _, text in sound.messages))
     assert not sound.on_device and sound.counters()["takeovers"] == 1
     before = sound.counters()["null_blocks"]
