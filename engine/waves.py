@@ -69,6 +69,12 @@ def halve(first, second, memory, at):
 
 
 @rt
+def fall_rate(time_s, dt):
+    """The power of two per sample (below 0) of what falls by 60 dB in time_s; for (v)exp2."""
+    return f32(-9.965784284662087) * dt / max(time_s, f32(1e-4))
+
+
+@rt
 def faded(x):
     """An envelope's value, or exactly 0 once it is below -120 dB (or not a number)."""
     return x if x > f32(1e-6) and x < f32(1e6) else f32(0)

@@ -4,11 +4,11 @@ source   Chowning, JAES 21(7), 1973. Thread: audio.
 """
 import math
 
-from engine.lanes import add, power, ramp, splat, vmin, vsine
+from engine.lanes import add, ramp, splat, vexp2, vmin, vsine
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, decay_per_sample, f32, rt
+from engine.rt import LANE, QUANTUM, exp2, f32, rt
 from engine.voice import Voice, fields
-from engine.waves import faded, move_on
+from engine.waves import faded, fall_rate, move_on
 
 PARAMS = (
     Param("ratio", 0.25, 12.0, 2.0, "exp", 0.02),          # modulator : carrier
@@ -53,21 +53,21 @@ def render(s, v, p, pitch_hz, out, dt):
     step, turn = pitch_hz * dt, p.ratio * pitch_hz * dt
     fall_s = min(p.decay_s, p.release_s) if s.let_go[v] > f32(0) else p.decay_s
     dull_s = p.decay_s / max(f32(3) * (f32(1) - p.bright), f32(1e-6))
-    fade, dull = decay_per_sample(fall_s, dt), decay_per_sample(dull_s, dt)
+    fade, dull = fall_rate(fall_s, dt), fall_rate(dull_s, dt)
     rise, climb = s.rise[v], dt / p.attack_s
     depth = deepest(p, pitch_hz, s.level[v], dt) * s.bend[v]
     gain = f32(0.5) * s.level[v] * s.env[v]
     for i in range(0, QUANTUM, LANE):
         t = ramp(i)
-        bend = vsine(s.modulator[v] + turn * t) * (depth * power(dull, t))
-        env = power(fade, t) * vmin(rise + climb * t, splat(f32(1)))
+        bend = vsine(s.modulator[v] + turn * t) * (depth * vexp2(t * dull))
+        env = vexp2(t * fade) * vmin(rise + climb * t, splat(f32(1)))
         add(out, i, vsine(s.carrier[v] + step * t + bend) * (env * gain))
     s.carrier[v], s.carrier_error[v] = move_on(s.carrier[v], s.carrier_error[v], step * SPAN)
     s.modulator[v], s.modulator_error[v] = move_on(
         s.modulator[v], s.modulator_error[v], turn * SPAN)
     s.rise[v] = min(rise + climb * SPAN, f32(1))
-    s.env[v] = faded(s.env[v] * decay_per_sample(fall_s, dt * SPAN))
-    s.bend[v] = faded(s.bend[v] * decay_per_sample(dull_s, dt * SPAN))
+    s.env[v] = faded(s.env[v] * exp2(fade * SPAN))
+    s.bend[v] = faded(s.bend[v] * exp2(dull * SPAN))
 
 
 FM = Voice("fm", PARAMS, STATE, strike, release, render)

@@ -4,11 +4,11 @@ source   the 808 cymbal's square ratios (Plaits, MIT), edges as B-splines. Threa
 """
 import numpy as np
 
-from engine.lanes import load, noise, power, ramp, select, splat, store, vfloor, vrint
+from engine.lanes import load, noise, ramp, select, splat, store, vexp2, vfloor, vrint
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, decay_per_sample, exp2, f32, flush, rt, tangent, wrap
+from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt, tangent, wrap
 from engine.voice import Voice, fields
-from engine.waves import advance, faded, vstep
+from engine.waves import advance, faded, fall_rate, vstep
 
 PARAMS = (
     Param("decay_s", 0.02, 3.0, 0.16, "exp", 0.02),        # -60 dB
@@ -61,10 +61,10 @@ def metal(s, v, p, dt):
 def render(s, v, p, pitch_hz, out, dt):
     """Add one quantum of voice v to out, (32,) float32; dt is seconds per sample."""
     metal(s, v, p, dt)
-    w, fade, snap = v * QUANTUM, decay_per_sample(p.decay_s, dt), decay_per_sample(SNAP_S, dt)
+    w, fade, snap = v * QUANTUM, fall_rate(p.decay_s, dt), fall_rate(SNAP_S, dt)
     tick = s.snap[v] * s.level[v] * f32(0.5)
     for i in range(0, QUANTUM, LANE):
-        env = s.env[v] * power(fade, ramp(i)) + tick * power(snap, ramp(i))
+        env = s.env[v] * vexp2(ramp(i) * fade) + tick * vexp2(ramp(i) * snap)
         store(s.work, w + i, load(s.work, w + i) * env)
     g = tangent(f32(np.pi) * dt * min(f32(6000.0) * exp2(f32(0.8) * p.tone), f32(0.4) / dt))
     gain = s.level[v] * (f32(0.34) + f32(0.14) * p.tone)
@@ -83,8 +83,8 @@ def render(s, v, p, pitch_hz, out, dt):
         out[i] += gain * top
     s.low_1[v], s.band_1[v] = flush(low_1), flush(band_1)
     s.low_2[v], s.band_2[v] = flush(low_2), flush(band_2)
-    s.env[v] = faded(s.env[v] * decay_per_sample(p.decay_s, dt * SPAN))
-    s.snap[v] = faded(s.snap[v] * decay_per_sample(SNAP_S, dt * SPAN))
+    s.env[v] = faded(s.env[v] * exp2(fade * SPAN))
+    s.snap[v] = faded(s.snap[v] * exp2(snap * SPAN))
 
 
 HAT = Voice("hat", PARAMS, STATE, strike, release, render)

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from engine.lanes import add, fma, noise, power, ramp, splat, vmax, vmin, vsine, vtanh
+from engine.lanes import add, fma, noise, ramp, splat, vexp2, vmax, vmin, vsine, vtanh
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, decay_per_sample, f32, flush, rt, wrap
+from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt, wrap
 from engine.voice import Voice, fields
-from engine.waves import advance, faded
+from engine.waves import advance, faded, fall_rate
 
 PARAMS = (
     Param("tune_hz", 30.0, 120.0, 49.0, "exp", 0.02),
@@ -43,8 +43,8 @@ def release(s, v, p):
 def render(s, v, p, pitch_hz, out, dt):
     """Add one quantum of voice v to out, (32,) float32; dt is seconds per sample."""
     step = p.tune_hz * pitch_hz * MIDDLE_C * dt
-    fall, fade = decay_per_sample(p.sweep_s, dt), decay_per_sample(p.decay_s, dt)
-    snap, level = decay_per_sample(CLICK_S, dt), s.level[v]
+    fall, fade = fall_rate(p.sweep_s, dt), fall_rate(p.decay_s, dt)
+    snap, level = fall_rate(CLICK_S, dt), s.level[v]
     depth = p.pitch * (f32(0.7) + f32(0.3) * level) * s.bend[v] * step * p.sweep_s * LOG60 / dt
     late = s.age[v] - p.hold_s / dt                         # samples since the hold ended
     kept = max(late, f32(0))
@@ -54,17 +54,17 @@ def render(s, v, p, pitch_hz, out, dt):
     count = np.int64(s.keep_count[v])
     for i in range(0, QUANTUM, LANE):
         t = ramp(i)
-        turns = s.phase[v] + step * t + depth * (f32(1) - power(fall, t))
-        env = s.env[v] * power(fade, vmax(t + late, splat(f32(0))) - kept)
+        turns = s.phase[v] + step * t + depth * (f32(1) - vexp2(t * fall))
+        env = s.env[v] * vexp2((vmax(t + late, splat(f32(0))) - kept) * fade)
         white = noise(s.seed[v], count + i) - noise(s.seed[v], count + i + 2)
         body = vtanh(vsine(turns) * push) * env
         add(out, i, vmin((t + s.age[v]) * f32(1 / 8), splat(f32(1)))
-            * fma(body, splat(gain), white * power(snap, t) * hiss))
-    fallen = decay_per_sample(p.sweep_s, dt * SPAN)
+            * fma(body, splat(gain), white * vexp2(t * snap) * hiss))
+    fallen, held = exp2(fall * SPAN), max(late + SPAN, f32(0)) - kept
     s.phase[v] = wrap(s.phase[v] + step * SPAN + depth * (f32(1) - fallen))
     s.bend[v] = flush(s.bend[v] * fallen)
-    s.env[v] = faded(s.env[v] * decay_per_sample(p.decay_s, dt * (max(late + SPAN, f32(0)) - kept)))
-    s.snap[v] = faded(s.snap[v] * decay_per_sample(CLICK_S, dt * SPAN))
+    s.env[v] = faded(s.env[v] * exp2(fade * held))
+    s.snap[v] = faded(s.snap[v] * exp2(snap * SPAN))
     s.age[v] = min(s.age[v] + SPAN, FAR)
     s.keep_count[v] = advance(s.keep_count[v], SPAN)
 

@@ -9,7 +9,6 @@ import numpy as np
 from engine.lanes import (
     fma,
     load,
-    power,
     ramp,
     shift1,
     shift2,
@@ -17,14 +16,15 @@ from engine.lanes import (
     shift8,
     splat,
     store,
+    vexp2,
     vmax,
     vmin,
     vsine,
 )
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, decay_per_sample, exp2, f32, floor, flush, rt, wrap
+from engine.rt import LANE, QUANTUM, exp2, f32, floor, flush, rt, wrap
 from engine.voice import Effect, fields
-from engine.waves import quiet
+from engine.waves import fall_rate, quiet
 
 PARAMS = (
     Param("decay_s", 0.2, 12.0, 2.2, "exp", 0.1),          # -60 dB at low frequencies
@@ -97,8 +97,8 @@ def lengths(s, p, dt):
     if s.length[0] == f32(0):
         old = aim
     aim = vmax(vmin(aim, old + SLOW), old - SLOW)
-    low = power(decay_per_sample(p.decay_s, dt), aim)
-    high = power(decay_per_sample(min(p.high_s, p.decay_s), dt), aim)
+    low = vexp2(aim * fall_rate(p.decay_s, dt))
+    high = vexp2(aim * fall_rate(min(p.high_s, p.decay_s), dt))
     pole = (low - high) / (low + high)
     store(s.length, 0, old)
     store(s.aim, 0, aim)
