@@ -147,15 +147,17 @@ def edit_alignment(play):
     return wins / (len(with_edit) * len(without))
 
 
-def section_alignment(play, tokens=8):
-    """Share of section ends with a sentence end among the last `tokens` tokens of the text."""
+def section_alignment(play, tokens=8, line=8):
+    """How much more often a sentence ended among the last tokens before a section's end than before
+    the 8-bar lines where a section went on: a difference of shares, 0 by chance."""
     steps = [step for step, _ in play.heard]
-    found = []
-    for _, first, _ in play.sections()[1:]:
-        until = bisect_left(steps, first * STEPS)
+    ends = {first for _, first, _ in play.sections()[1:]}
+    found = {True: [], False: []}
+    for bar in sorted(ends | set(range(line, play.bars, line))):
+        until = bisect_left(steps, bar * STEPS)
         last = play.heard[max(0, until - tokens):until]
-        found.append(float(any(f.sentence_end or f.paragraph_end for _, f in last)))
-    return mean(found)
+        found[bar in ends].append(float(any(f.sentence_end or f.paragraph_end for _, f in last)))
+    return mean(found[True]) - mean(found[False]) if all(found.values()) else float("nan")
 
 
 def numbers(play):

@@ -57,7 +57,7 @@ LIMITS = {
     "swing":                        (0.50, 0.56, False),
     "density_order":                (1.0, 1.0, False),
     "edit_alignment":               (0.75, 1.0, False),
-    "section_alignment":            (0.60, 1.0, True),
+    "section_alignment":            (0.20, 1.0, True),
 }
 TEXT = ("edit_alignment", "section_alignment")    # what only a text can be judged by
 #            planted failure         the measures that must catch it, by themselves

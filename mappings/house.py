@@ -55,16 +55,16 @@ OUTRO = (Entry("kick", 0, offset_db=-2.0), Entry("hat", 0, 0.2, -4.0),
 OPEN = Ramp("djfilter.position", 0.0, rise_s=0.01)
 
 HOUSE_SCENES = (
-    Scene("intro", (8, 16), INTRO, then=("build",),
+    Scene("intro", (8, 16, 24), INTRO, then=("build",),
           ramps=(Ramp("pad.cutoff_hz", 350.0, 700.0, 0.5), OPEN)),
     Scene("build", (8, 16), BUILD, then=("drop",), roll=True,
           ramps=(Ramp("pad.cutoff_hz", 500.0, 4500.0, 0.4),
                  Ramp("djfilter.position", 0.0, 0.45, 0.3))),
-    Scene("drop", (24, 32, 40), DROP, then=("break", "outro"), peak=True,
+    Scene("drop", (24, 32, 40, 48), DROP, then=("break", "outro"), peak=True,
           ramps=(Ramp("pad.cutoff_hz", 1800.0), OPEN)),
     Scene("break", (8, 16, 24), BREAK, then=("build", "drop"), theme="b", spare=True,
           ramps=(Ramp("pad.cutoff_hz", 1500.0, 3500.0, 0.5), OPEN)),
-    Scene("outro", (8, 16), OUTRO, then=("intro",),
+    Scene("outro", (8, 16, 24), OUTRO, then=("intro",),
           ramps=(Ramp("pad.cutoff_hz", 1600.0, 500.0, 0.5), OPEN)),
 )
 

@@ -36,7 +36,7 @@ def test_the_text_decides_how_long_a_section_is():
     early, _ = sections(None, lambda bar: True, limit=128)
     late, _ = sections(None, lambda bar: False, limit=128)
     assert [row[:2] for row in early[:3]] == [["intro", 0], ["build", 8], ["drop", 16]]
-    assert [row[:2] for row in late[:3]] == [["intro", 0], ["build", 16], ["drop", 32]]
+    assert [row[:2] for row in late[:3]] == [["intro", 0], ["build", 24], ["drop", 40]]
     third, _ = sections(None, lambda bar: bar == 32 + 16 or bar < 32, limit=128)
     assert third[2][1:3] == [16, 32]
 
