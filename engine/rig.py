@@ -7,7 +7,7 @@ renderer. Memory is laid out by `engine.table`.
 from numba import cfunc, types
 
 from engine.rig_events import take_events
-from engine.rig_parts import glide, play_part, strip
+from engine.rig_parts import glide, play_part, pour, strip
 from engine.rig_words import (
     BUS,
     CHANNELS,
@@ -115,11 +115,13 @@ def play_deck(h, t, dt):
         run_effect(h, t, row, t[BUS] + 4 * base, t[BUS] + 4 * (base + QUANTUM), dt)
         level = from_db(floats(t[VALUE], t[PARAMS])[row[E_LEVEL]])
         own = 4 + 2 * (t[PARTS] + e)
-        for i in range(2 * QUANTUM):
-            x = bus[base + i] * level
-            bus[i] += x
+        for side in range(2):
+            back = floats(t[BUS] + 4 * (base + side * QUANTUM), QUANTUM)
+            for i in range(QUANTUM):
+                back[i] *= level
+            pour(back, bus, side * QUANTUM)
             if own + 1 < channels:
-                out[own * QUANTUM + i] += x
+                pour(back, out, (own + side) * QUANTUM)
     for e in range(sends, sends + t[MASTERS]):
         row = words(t[EFFECT_ROWS] + 8 * EFFECT_WORDS * e, EFFECT_WORDS)
         run_effect(h, t, row, t[BUS], t[BUS] + 4 * QUANTUM, dt)

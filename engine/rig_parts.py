@@ -46,6 +46,7 @@ from engine.rig_words import (
     RISE,
     S_LEFT,
     S_MONO,
+    S_RIGHT,
     S_VOICE,
     SAMPLE,
     SCRATCH,
@@ -211,6 +212,14 @@ def play_part(h, t, part, dt):
 
 
 @rt
+def pour(source, target, at):
+    """target[at : at + 32] += source: sums are formed here alone, so that whether stems are taken
+    does not change how the compiler rounds the master."""
+    for i in range(QUANTUM):
+        target[at + i] += source[i]
+
+
+@rt
 def strip(h, t, part, index, curve):
     """A part's mono quantum through level, pan, duck and sends into the deck's buses and
     outputs."""
@@ -229,27 +238,28 @@ def strip(h, t, part, index, curve):
     from_left, from_right = last[LAST_LEFT], last[LAST_RIGHT]
     slope_left, slope_right = (left - from_left) * step, (right - from_right) * step
     depth, cue, meter = value[first + DUCK], value[first + CUE] > f32(0.5), last[METER] * METER_FALL
-    own = 4 + 2 * index
+    a = floats(h[SCRATCH] + 4 * S_LEFT, QUANTUM)
+    b = floats(h[SCRATCH] + 4 * S_RIGHT, QUANTUM)
     for i in range(QUANTUM):
         x = mono[i] * (f32(1) - depth * (f32(1) - curve[i]))
-        a, b = (
-            x * (from_left + slope_left * f32(i + 1)),
-            x * (from_right + slope_right * f32(i + 1)),
-        )
-        bus[i] += a
-        bus[QUANTUM + i] += b
-        if channels >= 4 and cue:
-            out[2 * QUANTUM + i] += mono[i]
-            out[3 * QUANTUM + i] += mono[i]
-        if own + 1 < channels:
-            out[own * QUANTUM + i] += a
-            out[(own + 1) * QUANTUM + i] += b
-        meter = max(meter, max(abs(a), abs(b)))
-        for s in range(t[SENDS]):
-            amount = last[LAST_SENDS + s]
-            amount += (value[first + STRIP_SENDS + s] - amount) * step * f32(i + 1)
-            bus[(2 + 2 * s) * QUANTUM + i] += a * amount
-            bus[(3 + 2 * s) * QUANTUM + i] += b * amount
+        a[i] = x * (from_left + slope_left * f32(i + 1))
+        b[i] = x * (from_right + slope_right * f32(i + 1))
+        meter = max(meter, max(abs(a[i]), abs(b[i])))
+    pour(a, bus, 0)
+    pour(b, bus, QUANTUM)
+    if cue and channels >= 4:
+        pour(mono, out, 2 * QUANTUM)
+        pour(mono, out, 3 * QUANTUM)
+    own = 4 + 2 * index
+    if own + 1 < channels:
+        pour(a, out, own * QUANTUM)
+        pour(b, out, (own + 1) * QUANTUM)
+    for s in range(t[SENDS]):
+        start = last[LAST_SENDS + s]
+        slope = (value[first + STRIP_SENDS + s] - start) * step
+        for i in range(QUANTUM):
+            bus[(2 + 2 * s) * QUANTUM + i] += a[i] * (start + slope * f32(i + 1))
+            bus[(3 + 2 * s) * QUANTUM + i] += b[i] * (start + slope * f32(i + 1))
     last[LAST_LEFT], last[LAST_RIGHT], last[METER] = left, right, meter
     for s in range(t[SENDS]):
         last[LAST_SENDS + s] = value[first + STRIP_SENDS + s]
