@@ -10,6 +10,7 @@ from mappings.memory import read
 from mappings.music import STEPS, Grammar
 
 OVERLAP = 0.2                             # steps a note lasts into the one that slides away from it
+SLIDES = (0.15, 0.35)                     # share of a line's notes that are slid to
 HOOK_MOVES = (-2, -1, -1, 1, 1, 2)        # scale steps to a hook's next note, by the pitch feature
 
 
@@ -82,8 +83,9 @@ def _slides(grammar, table, steps):
     if not grammar.slide:
         return set()
     near = [b for a, b in zip(steps, steps[1:], strict=False) if b - a <= 2]
-    eager = 0.2 + 0.15 * _spread(table["slide"][1])
-    count = min(len(near), max(1, round(len(steps) * eager)))
+    most = int(len(steps) * SLIDES[1])
+    wish = round(len(steps) * (SLIDES[0] + 0.07 + 0.13 * _spread(table["slide"][1])))
+    count = min(len(near), max(1, min(wish, most)))
     return set(sorted(near, key=lambda i: (-table["slide"][1][i], i))[:count])
 
 
