@@ -16,11 +16,11 @@ from engine.records import END, INVALID, PREFILL, RENEWED, SINK, TEMPLATE
 
 TAIL = 64                                 # tokens of the past that a renewed context begins with
 RETRY = 16                                # records between two attempts to be rid of NaN
-REMEMBERED = 4096                         # records that can be rewound to
+REMEMBERED = 1024                         # records that can be rewound to
 PARAGRAPH = "\n\n"
 
 
-@dataclass
+@dataclass(slots=True)
 class Written:
     """What a published record needs to be gone back to."""
     seq: int

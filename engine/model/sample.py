@@ -4,7 +4,6 @@ A full sort of a 262,144-entry vocabulary costs 23 ms a token, the top 64 cost 0
 number of a token is a hash of (seed, sequence number): a rewound performance takes the same turns.
 """
 import math
-from collections import defaultdict
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ MASK = (1 << 64) - 1
 SHORTEST, LONGEST = 3, 7                  # tokens of repeated context that cost; the longest bars
 COST_NAT, GROWTH = 2.0, 1.8               # a repetition after 3 tokens at guard 1; growth per token
 WINDOW = 12_000                           # tokens remembered: more than half an hour of a set
+COMPARED = 512                            # places compared, at most
 
 
 class Choice(NamedTuple):
@@ -39,7 +39,7 @@ def uniform(seed, count):
 
 
 class Guard:
-    """Remembers which token followed which context in the last WINDOW tokens.
+    """Remembers where each run of SHORTEST tokens stood in the last WINDOW tokens.
 
     strength  0 off .. 1: scales what a repetition costs; above 0, no LONGEST + 1 repeat
     """
@@ -48,30 +48,32 @@ class Guard:
         self.strength = float(strength)
         self.tokens = []
         self.dropped = 0                  # tokens forgotten for good, before `tokens`
-        self._after = {n: defaultdict(dict) for n in range(SHORTEST, LONGEST + 1)}
+        self._places = {}                 # hash of a run -> indices of the tokens after it, rising
 
     def __len__(self):
         return self.dropped + len(self.tokens)
 
-    def _count(self, end, step):
-        """Adds `step` to every n-gram that ends with tokens[end]."""
-        for n, table in self._after.items():
-            if end >= n:
-                context, token = tuple(self.tokens[end - n:end]), self.tokens[end]
-                counts = table[context]
-                counts[token] = counts.get(token, 0) + step
-                if not counts[token]:
-                    del counts[token]
-                    if not counts:
-                        del table[context]
+    def _run(self, place):
+        """The key of the run before tokens[place], or None."""
+        at = place - self.dropped
+        return hash(tuple(self.tokens[at - SHORTEST:at])) if at >= SHORTEST else None
+
+    def _forget(self, place, which):
+        """Takes the first (0) or last (-1) mention of the run before `place` out."""
+        places = self._places.get(run := self._run(place))
+        if places:
+            places.pop(which)
+            if not places:
+                del self._places[run]
 
     def push(self, token):
         """One more token was written."""
         self.tokens.append(int(token))
-        end = len(self.tokens) - 1
-        self._count(end, 1)
-        if end >= WINDOW:
-            self._count(end - WINDOW, -1)
+        place = len(self) - 1
+        if (run := self._run(place)) is not None:
+            self._places.setdefault(run, []).append(place)
+        if place >= WINDOW:
+            self._forget(place - WINDOW, 0)
         if len(self.tokens) > 3 * WINDOW:
             del self.tokens[:WINDOW]
             self.dropped += WINDOW
@@ -79,10 +81,10 @@ class Guard:
     def rewind(self, length):
         """Forgets all but the first `length` tokens."""
         while len(self) > length and self.tokens:
-            end = len(self.tokens) - 1
-            if end >= WINDOW:
-                self._count(end - WINDOW, 1)
-            self._count(end, -1)
+            place = len(self) - 1
+            if place >= WINDOW and (run := self._run(place - WINDOW)) is not None:
+                self._places.setdefault(run, []).insert(0, place - WINDOW)
+            self._forget(place, -1)
             self.tokens.pop()
 
     def costs(self, candidates):
@@ -90,16 +92,23 @@ class Guard:
 
         candidates  (n,) token ids; returns (n,) float64, or None when nothing repeats
         """
-        if self.strength <= 0.0:
+        places = self._places.get(self._run(len(self))) if self.strength > 0.0 else None
+        if not places:
             return None
-        costs = None
-        for n, table in self._after.items():
-            counts = table.get(tuple(self.tokens[-n:])) if len(self.tokens) >= n else None
-            if counts:
-                costs = np.zeros(len(candidates)) if costs is None else costs
-                cost = self.strength * COST_NAT * GROWTH ** (n - SHORTEST)
-                costs[np.isin(candidates, list(counts))] = math.inf if n == LONGEST else cost
-        return costs
+        tokens, longest = self.tokens, {}
+        for place in places[-COMPARED:]:
+            at, same = place - self.dropped, 0
+            while same < LONGEST and same < at and tokens[at - 1 - same] == tokens[-1 - same]:
+                same += 1
+            longest[tokens[at]] = max(longest.get(tokens[at], 0), same)
+        return np.array([self._cost(longest.get(int(token), 0)) for token in candidates])
+
+    def _cost(self, same):
+        """What it costs to go on as before after `same` equal tokens."""
+        if same < SHORTEST:
+            return 0.0
+        return math.inf if same >= LONGEST else \
+            self.strength * COST_NAT * GROWTH ** (same - SHORTEST)
 
 
 def statistics(logits):
