@@ -1,6 +1,6 @@
 """Band-limited shapes and a two-to-one decimator for more than one voice. Thread: audio."""
 from engine.lanes import fma, load, select, splat, store, vabs, vfloor, vmax, vrint, vsine
-from engine.rt import LANE, f32, floor, rt
+from engine.rt import LANE, exp2, f32, floor, rt
 
 # six first-order all-pass coefficients of an elliptic half-band (flat to 20 kHz and -94.8 dB from
 # 28 kHz at 96 kHz); even ones filter the even samples, odd ones the odd samples
@@ -72,6 +72,14 @@ def halve(first, second, memory, at):
 def fall_rate(time_s, dt):
     """The power of two per sample (below 0) of what falls by 60 dB in time_s; for (v)exp2."""
     return f32(-9.965784284662087) * dt / max(time_s, f32(1e-4))
+
+
+@rt
+def fallen(x, octaves):
+    """x times 2**octaves (octaves <= 0), exact to the last bit also when that is nearly x."""
+    r = octaves * f32(0.6931471805599453)
+    less = r * (f32(1) + r * (f32(1 / 2) + r * (f32(1 / 6) + r * (f32(1 / 24) + r * f32(1 / 120)))))
+    return x + x * (less if r > f32(-0.25) else exp2(octaves) - f32(1))
 
 
 @rt

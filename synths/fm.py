@@ -6,9 +6,9 @@ import math
 
 from engine.lanes import add, ramp, splat, vexp2, vmin, vsine
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, exp2, f32, rt
+from engine.rt import LANE, QUANTUM, f32, rt
 from engine.voice import Voice, fields
-from engine.waves import faded, fall_rate, move_on
+from engine.waves import faded, fall_rate, fallen, move_on
 
 PARAMS = (
     Param("ratio", 0.25, 12.0, 2.0, "exp", 0.02),          # modulator : carrier
@@ -66,8 +66,8 @@ def render(s, v, p, pitch_hz, out, dt):
     s.modulator[v], s.modulator_error[v] = move_on(
         s.modulator[v], s.modulator_error[v], turn * SPAN)
     s.rise[v] = min(rise + climb * SPAN, f32(1))
-    s.env[v] = faded(s.env[v] * exp2(fade * SPAN))
-    s.bend[v] = faded(s.bend[v] * exp2(dull * SPAN))
+    s.env[v] = faded(fallen(s.env[v], fade * SPAN))
+    s.bend[v] = faded(fallen(s.bend[v], dull * SPAN))
 
 
 FM = Voice("fm", PARAMS, STATE, strike, release, render)

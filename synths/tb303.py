@@ -24,9 +24,9 @@ PARAMS = (
     Param("accent", 0.0, 1.0, 0.6, "lin", 0.02),
     Param("wave", 0.0, 1.0, 0.0, "lin", 0.02),             # 0 saw, 1 square
 )
-STATE = fields("turns", "turns_error", "s1", "s2", "s3", "s4", "slow", "deep", "rest", "hit",
-               "sweep", "body", "rise", "gate", "loud", "level", "force", "keep_charge",
-               keep_half=HALVE)
+STATE = fields("s1", "s2", "s3", "s4", "slow", "hit", "sweep", "body", "rise", "gate", "loud",
+               "level", "force", "keep_turns", "keep_error", "keep_deep", "keep_rest",
+               "keep_charge", keep_half=HALVE)
 STEP = 8                                  # samples between two settings of the ladder
 SELF = f32(17.0)                          # loop gain at which the ladder oscillates
 ACCENT_S, BODY_S = f32(0.2), f32(1.23)    # filter decay of an accent; amplitude decay
@@ -37,7 +37,7 @@ SOFT_S = f32(0.001)                       # every envelope is smoothed, as the c
 
 @rt
 def strike(s, v, p, pitch_hz, level):
-    """Both envelopes start; the accent's charge is kept from the note before."""
+    """Both envelopes start; the oscillator runs on, and so does the accent's charge."""
     s.hit[v], s.body[v], s.gate[v], s.level[v] = f32(1), f32(1), f32(1), level
     s.force[v] = min(max((level - f32(0.7)) * f32(1 / 0.3), f32(0)), f32(1))
 
@@ -155,8 +155,8 @@ def render(s, g, p, pitch_hz, out, dt):
     per, cut = splat(f32(1)) / step, TURN * f32(44.5) * half
     wide, below, gain, make_up = knobs(p)
     k, lag = splat(gain), splat(TURN * f32(150.0) * half)
-    turns, slow, deep, loud = load(s.turns, v), load(s.slow, v), load(s.deep, v), load(s.loud, v)
-    rest = load(s.rest, v)
+    turns, deep, rest = load(s.keep_turns, v), load(s.keep_deep, v), load(s.keep_rest, v)
+    slow, loud = load(s.slow, v), load(s.loud, v)
     s1, s2, s3, s4 = load(s.s1, v), load(s.s2, v), load(s.s3, v), load(s.s4, v)
     top_hz = min(f32(18000), f32(0.2) / half)
     for block in range(0, QUANTUM, STEP):
@@ -175,20 +175,20 @@ def render(s, g, p, pitch_hz, out, dt):
             second, s1, s2, s3, s4, slow = ladder(
                 x, s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, loop, lag)
             loud = loud + climb
-            y = halve(first, second, s.keep_half, v * HALVE)
+            y = halve(first, second, s.keep_half, v * HALVE) * loud * make_up
             rest = fma(y - rest, splat(TURN * f32(24.2) * dt), rest)
-            add(out, i * LANE, (y - rest) * loud * make_up)
+            add(out, i * LANE, y - rest)
         loud = aim
-    turns, error = vmove_on(turns, load(s.turns_error, v), step * f32(2 * QUANTUM))
-    store(s.turns, v, turns)
-    store(s.turns_error, v, error)
+    turns, error = vmove_on(turns, load(s.keep_error, v), step * f32(2 * QUANTUM))
+    store(s.keep_turns, v, turns)
+    store(s.keep_error, v, error)
     store(s.s1, v, quiet(s1))
     store(s.s2, v, quiet(s2))
     store(s.s3, v, quiet(s3))
     store(s.s4, v, quiet(s4))
     store(s.slow, v, quiet(slow))
-    store(s.deep, v, quiet(deep))
-    store(s.rest, v, quiet(rest))
+    store(s.keep_deep, v, quiet(deep))
+    store(s.keep_rest, v, quiet(rest))
     store(s.loud, v, loud)
 
 

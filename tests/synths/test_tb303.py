@@ -170,9 +170,9 @@ def plain(count, hz, level, cutoff_hz, resonance, env_mod, decay_s):
                 s1, s2, s3, s4 = 2 * v1 - s1, 2 * v2 - s2, 2 * v3 - s3, 2 * v4 - s4
                 pair.append(v4)
                 turns += hz * half
-            y = halve(*pair)
+            y = halve(*pair) * (loud + (aim - loud) * (i - block + 1) / 8) * make_up
             rest += sag * (y - rest)
-            out[i] = (y - rest) * (loud + (aim - loud) * (i - block + 1) / 8) * make_up
+            out[i] = y - rest
         loud = aim
     return out
 
