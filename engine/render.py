@@ -108,7 +108,7 @@ def _run(rig, files, total, block, rate_hz, before, progress):
 
 def render(options, progress=None):
     """The set, offline, as fast as the model goes; returns a report (see the keys in `_run`)."""
-    options = dataclasses.replace(options, bars=options.bars or 64)
+    options = dataclasses.replace(options, bars=64 if options.bars is None else options.bars)
     stage = Performance(options, live=False, stems=bool(options.stems), progress=progress)
     files, events, counts = None, hashlib.sha256(), [0]
     try:
