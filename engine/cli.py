@@ -154,8 +154,8 @@ def sets(as_json: Json = False):
 @app.command()
 def devices(as_json: Json = False):
     """List the sound devices; `play --audio NAME` takes any part of a name."""
-    from engine import stream
-    found = stream.devices()
+    from engine.stream import devices as outputs
+    found = outputs()
     lines = [f"{'*' if device.default else ' '} {device.name}  ({device.host}, {device.channels} "
              f"channels, {device.rate_hz:.0f} Hz)" for device in found]
     console.give({"devices": [vars(device) for device in found]}, as_json,
