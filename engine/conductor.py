@@ -3,17 +3,23 @@ Thread: control.
 
 Offline the conductor waits for the worker. Live a record that misses its step leaves the step to
 the player's continuation, and the steps of the records after it move, so that nothing comes in a
-burst. After a new worker took over, its records enter on a bar line.
+burst. After a new worker took over, its records enter on a bar line. Live, links act as soon as a
+record arrives; offline with the step it is due at.
 """
+import time
 from collections import deque
 
 from engine.clock import STEPS_PER_BAR
-from engine.errors import MappingError
-from engine.mapping import Links
+from engine.errors import EngineError, MappingError
+from engine.mapping import Links, Target
 from engine.param import Param
 from engine.records import HOLD, NOTE, PANIC, PROMPT, TEMPERATURE
 
 STRIKE = Param("strike", 0.0, 1.0, 1.0)
+LATE_S = 0.02                             # live: a note that is later is left out
+FADE_S, ENTRY_S = 0.05, 0.002             # a set that is replaced, and the one in its place
+SWEPT = "djfilter.position"
+REMEMBERED = 256                          # notes that a panic can take back
 
 
 def hz(pitch_st):
@@ -21,11 +27,21 @@ def hz(pitch_st):
     return 440.0 * 2.0 ** ((pitch_st - 69.0) / 12.0)
 
 
+def links_of(made, table, features):
+    """A set's links, checked against its own table and the names of the features."""
+    known = dict(zip(table.registry.paths, table.registry.params, strict=True))
+    known |= {f"{part}.strike": STRIKE for part in table.parts}
+    return Links(made.links, known, features)
+
+
 class Conductor:
     """Turns one deck's records into events.
 
-    source    records;  meter  measures them;  wait(seconds) is called while offline waits
-    throttle  offline: tokens a second that the model pretends to need (None: as fast as it is)
+    source    records;  meter  measures them;  wait() is called while offline waits
+    throttle  offline: tokens a second that the model pretends to need (None: as fast as it is);
+              live its process keeps to that itself
+    late_records, late_notes, dropped  misses of the model; of this thread; events without room
+    faults    live: what went wrong while playing, one line each, for whoever shows it
     """
 
     def __init__(self, made, rig, source, meter, clock, recorder=None, live=False, bars=None,
@@ -34,18 +50,17 @@ class Conductor:
         self.recorder, self.live, self.wait, self.throttle = recorder, live, wait, throttle
         self.steps_per_token = STEPS_PER_BAR // tokens_per_bar
         self.bars, self.deck, self.step, self.due = bars, 0, 0, 0
-        self.player = made.music.player(self.steps_per_token, bars)
-        self.links = self._links(made)
+        self.player, self._first_step = made.music.player(self.steps_per_token, bars), 0
+        self.links = links_of(made, rig.tables[self.deck], meter.names)
         self.queue, self.at_bar, self.mutes = deque(), [], set()
         self.frame, self.last, self.text = None, None, deque(maxlen=400)
-        self.late_records, self.lost, self.dropped, self.held = 0, False, 0, False
-        self.arrived_ns = []
-
-    def _links(self, made):
-        table = self.rig.tables[self.deck]
-        known = dict(zip(table.registry.paths, table.registry.params, strict=True))
-        known |= {f"{part}.strike": STRIKE for part in table.parts}
-        return Links(made.links, known, self.meter.names)
+        self.arrived_s = deque(maxlen=33)
+        self.late_records = self.late_notes = self.dropped = 0
+        self.lost, self.held, self.swept = False, False, 0.0
+        self.faults, self._strange = deque(), set()
+        self._silent_until, self._starts = 0, deque(maxlen=REMEMBERED)
+        self._adopted = self._retired = None
+        self.tune(0)
 
     # ---- records
     def arrive(self):
@@ -56,14 +71,36 @@ class Conductor:
                 state = self.recorder.state(state.copy())
             frame = self.meter.measure(state, token)
             self.queue.append(frame)
+            self.arrived_s.append(time.monotonic())
             if self.live:
                 self._turn(frame, 0)
 
     def _turn(self, frame, sample):
         """A frame's links move their parameters."""
         for target in self.links.step(frame):
+            self._target(sample, target)
+
+    def _target(self, sample, target):
+        """Moves a parameter; one that the set does not have is left out."""
+        if target.path in self.rig.tables[self.deck].registry.index:
             self._send(self.rig.target(sample, target.path, target.value, target.rise_s,
                                        target.fall_s, self.deck))
+        else:
+            self._miss(target.path, f"the music moves {target.path!r}, which the set does not have")
+
+    def _miss(self, name, fault):
+        """Something the set lacks: the end of a render, one message while playing."""
+        if not self.live:
+            raise MappingError(fault)
+        if name not in self._strange:
+            self._strange.add(name)
+            self.faults.append(fault)
+
+    def tune(self, sample):
+        """Tells the tempo to what keeps time itself (a delay)."""
+        for path in self.rig.tables[self.deck].registry.paths:
+            if path.endswith(".bpm"):
+                self._send(self.rig.target(sample, path, self.made.bpm, deck=self.deck))
 
     def _send(self, sent):
         self.dropped += not sent
@@ -84,13 +121,9 @@ class Conductor:
 
     def _due(self, step):
         """(the frames of this step, whether one is missing)"""
-        if self.source.changed and self.queue:
-            if step % STEPS_PER_BAR:
-                return [], True
-            self.source.changed, self.due = False, step
         frames = []
         while self.due <= step:
-            if self.held or not self._ready(step):
+            if self.held or not self._ready(step) or not self._enters(step):
                 self.late_records += not self.lost and not self.held
                 self.lost = True
                 return frames, True
@@ -101,12 +134,22 @@ class Conductor:
             self.due = (step if late else self.due) + self.steps_per_token
         return frames, False
 
+    def _enters(self, step):
+        """False for the first record of a new process off a bar line; offline it was waited for."""
+        enters = self.source.enters
+        if enters is not None and self.queue[0].seq >= enters:
+            if self.live and step % STEPS_PER_BAR:
+                return False
+            self.source.enters = None
+        return True
+
     # ---- steps
     def advance(self, until_sample):
-        """Sends the events of every step that begins before a sample."""
+        """Sends the events of every step that begins before a sample; none is done twice, even if
+        something in it fails."""
         while self.clock.sample_of(self.step) < until_sample and not self.finished:
-            self._step(self.step)
             self.step += 1
+            self._step(self.step - 1)
 
     @property
     def finished(self):
@@ -114,12 +157,10 @@ class Conductor:
 
     def _step(self, step):
         if step % STEPS_PER_BAR == 0:
-            waiting, self.at_bar = self.at_bar, []
-            for action in waiting:
-                action(step)
+            self._bar(step)
         frames, late = self._due(step)
         sample = self.clock.sample_of(step)
-        made = self.player.step(step, frames, late)
+        made = self.player.step(step - self._first_step, frames, late)
         strikes = []
         for frame in frames:
             self.frame = frame
@@ -128,19 +169,33 @@ class Conductor:
                 self._turn(frame, sample)
             strikes += self.links.strikes(frame)
         for target in made.targets:
-            self._send(self.rig.target(sample, target.path, target.value, target.rise_s,
-                                       target.fall_s, self.deck))
-        for note in [*made.notes, *strikes]:
-            self._note(step, note)
+            self._target(sample, target)
+        if step >= self._silent_until:
+            for note in [*made.notes, *strikes]:
+                self._note(step, note)
         self.last = made
         if self.recorder:
             self._journal(step, frames, late, made)
 
+    def _bar(self, step):
+        """What waited for the bar line; whatever fails, the bar is played."""
+        waiting, self.at_bar = self.at_bar, []
+        for action in waiting:
+            try:
+                action(step)
+            except EngineError as fault:
+                self.faults.append(str(fault))
+
     def _note(self, step, note):
         table = self.rig.tables[self.deck]
         if note.part not in table.parts:
-            raise MappingError(f"the music plays {note.part!r}, which is no part of the set")
+            self._miss(note.part, f"the music plays {note.part!r}, which is no part of the set")
+            return
         start = self.clock.sample_of(step + note.delay_steps)
+        if self.live and start < self.rig.sample - LATE_S * self.clock.rate_hz:
+            self.late_notes += 1              # a gap is better than a burst
+            return
+        self._starts.append(start)
         length = max(1, round(note.length_steps * self.clock.samples_per_step(step)))
         self._send(self.rig.push(start, NOTE, self.deck, table.part_index(note.part), length=length,
                                  flags=int(note.slide), pitch_hz=hz(note.pitch_st),
@@ -177,15 +232,17 @@ class Conductor:
         self._control(HOLD, float(on))
 
     def panic(self):
-        """Everything that sounds stops now."""
-        self._send(self.rig.push(0, PANIC, self.deck))
+        """Everything that sounds stops now, what was sent already too; on at the next bar line."""
+        self._silent_until = -(-self.step // STEPS_PER_BAR) * STEPS_PER_BAR
+        for start in sorted({0} | {at for at in self._starts if at > self.rig.sample}):
+            self._send(self.rig.push(start, PANIC, self.deck))
 
     def mute(self, part):
         """Mutes or opens a part at the next bar."""
         def flip(step):
             self.mutes ^= {part}
-            self._send(self.rig.target(self.clock.sample_of(step), f"{part}.mute",
-                                       float(part in self.mutes), 0.0, 0.0, self.deck))
+            self._target(self.clock.sample_of(step),
+                         Target(f"{part}.mute", float(part in self.mutes)))
         self.at_bar.append(flip)
 
     def next_section(self):
@@ -194,22 +251,40 @@ class Conductor:
     def sweep(self, position, bars):
         """Takes the DJ filter to a position over some bars."""
         seconds = bars * STEPS_PER_BAR * self.clock.samples_per_step(self.step) / self.clock.rate_hz
-        self._send(self.rig.target(0, "djfilter.position", position, seconds / 3, seconds / 3,
-                                   self.deck))
+        self._send(self.rig.target(0, SWEPT, position, seconds / 3, seconds / 3, self.deck))
+        self.swept = position
 
     def adopt(self, made, table):
-        """A new set takes over at the next bar: its table fades in where the old one fades out."""
-        def flip(step):
-            new, sample = 1 - self.deck, self.clock.sample_of(step)
-            self.rig.load(table, new, gain=0.0)
-            old, self.deck = self.deck, new
-            self._send(self.rig.fade(sample, old, 0.0, 0.05))
-            self._send(self.rig.fade(sample, new, 1.0, 0.002))
-            if made.music != self.made.music:
-                self.player = made.music.player(self.steps_per_token, None)
-            if made.bpm != self.made.bpm:
-                self.clock.set_bpm(made.bpm, step)
-            self.made, self.links = made, self._links(made)
-            if self.recorder:
-                self.recorder.table(sample, new, made.source, made.name, made.noise_seed)
-        self.at_bar.append(flip)
+        """A new set takes over at the next bar; the last one offered before it."""
+        if self._adopted is None:
+            self.at_bar.append(self._flip)
+        self._adopted = made, table
+
+    def _flip(self, step):
+        """The new table fades in where the old one fades out; hands stay where they are."""
+        (made, table), self._adopted = self._adopted, None
+        old, new, sample = self.deck, 1 - self.deck, self.clock.sample_of(step)
+        self._retired = self.rig.tables[new]  # the audio thread may still be inside
+        loaded = min(sample, self.rig.sample)
+        self.rig.load(table, new, gain=0.0)
+        before, self.made, self.deck = self.made, made, new
+        self._send(self.rig.fade(sample, old, 0.0, FADE_S))
+        self._send(self.rig.fade(sample, new, 1.0, ENTRY_S))
+        self.links, self._strange = links_of(made, table, self.meter.names), set()
+        if (made.music, made.tokens_per_bar) != (before.music, before.tokens_per_bar):
+            self.steps_per_token = STEPS_PER_BAR // made.tokens_per_bar
+            self.player, self._first_step = made.music.player(self.steps_per_token, None), step
+        if made.bpm != before.bpm:
+            self.clock.set_bpm(made.bpm, step)
+        self.tune(sample)
+        self.mutes &= set(table.parts)
+        for path in [f"{part}.mute" for part in self.mutes]:
+            self._target(sample, Target(path, 1.0))
+        if self.swept and SWEPT in table.registry.index:
+            self._target(sample, Target(SWEPT, self.swept))
+        if self.recorder:
+            self.recorder.table(loaded, new, made.source, made.name, made.noise_seed)
+        if made.temperature != before.temperature:
+            self.temperature(made.temperature)
+        if made.prompt != before.prompt:
+            self.prompt(made.prompt)

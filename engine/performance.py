@@ -13,9 +13,12 @@ from engine.errors import EngineError, SetError
 from engine.journal import Recorder
 from engine.model.supervisor import Supervised
 from engine.source import Source
-from engine.table import Rig
+from engine.table import Rig, as_fx
+from engine.unit import unit_of
 
 LEAD_RECORDS = 4                          # live: how far the model may be ahead of the music
+RESTARTS = 3                              # offline: so often a lost model is started again
+PATIENCE_S = 1.0                          # sounds that take longer than this are being compiled
 
 
 @dataclass
@@ -45,8 +48,8 @@ def _range(name, value, low, high):
         raise SetError(f"{name} must be {low:g}..{high:g}, got {value!r}")
 
 
-def choose(options):
-    """The set with the options written over it, all checked."""
+def choose(options, path=None):
+    """The set (or the one in the file `path`) with the options written over it, all checked."""
     _range("rate", options.rate_hz, 8000, 192000)
     for name, value, low, high in (
             ("bars", options.bars, 1, 100000), ("block", options.block, 1, 65536),
@@ -54,7 +57,7 @@ def choose(options):
             ("noise seed", options.noise_seed, 0, 2 ** 62)):
         if value is not None:
             _range(name, value, low, high)
-    made = sets.load(options.set)
+    made = sets.load(path or options.set)
     over = {name: getattr(options, name) for name in (
         "model", "prompt", "bpm", "temperature", "tokens_per_bar", "seed", "noise_seed")
         if getattr(options, name) is not None}
@@ -69,10 +72,28 @@ def meter_class():
     raise EngineError("no features are installed: run ./stage again")
 
 
-def worker_settings(made, limit):
+def worker_settings(made, limit, throttle=None):
     """What the model process is told."""
     return {"model": made.model, "prompt": made.prompt, "temperature": made.temperature,
-            "top_p": made.top_p, "model_seed": made.seed, "limit": limit}
+            "top_p": made.top_p, "model_seed": made.seed, "limit": limit, "throttle": throttle}
+
+
+def sounds_of(made):
+    """Every voice and effect of a set once, in order."""
+    effects = [*made.sends.values(), *made.master, made.duck, made.limiter]
+    found = [part.voice for part in made.parts.values()]
+    found += [as_fx(fx).effect for fx in effects if fx is not None]
+    return list({id(sound): sound for sound in found}.values())
+
+
+def prepare(made, progress):
+    """Compiles what is not compiled yet; from the second slow sound on, each is named."""
+    progress(0.0, "preparing the sounds (compiled once, then kept)")
+    began, sounds = time.monotonic(), sounds_of(made)
+    for number, sound in enumerate(sounds, start=1):
+        if time.monotonic() - began > PATIENCE_S:
+            progress(0.0, f"compiling {sound.name}, {number} of {len(sounds)} sounds")
+        unit_of(sound)
 
 
 class Performance:
@@ -82,8 +103,9 @@ class Performance:
         self.options, self.progress = options, progress or (lambda share, text: None)
         self.made = choose(options)
         self.live = live
-        limit = LEAD_RECORDS if live else None
-        self.supervised = Supervised(worker_settings(self.made, limit), reserve=live)
+        settings = worker_settings(self.made, LEAD_RECORDS, options.throttle) if live else \
+            worker_settings(self.made, None)
+        self.supervised = Supervised(settings, reserve=live)
         self.supervised.start()
         try:
             self._build(stems)
@@ -93,7 +115,7 @@ class Performance:
 
     def _build(self, stems):
         made, options = self.made, self.options
-        self.progress(0.0, "preparing the sounds (compiled once, then kept)")
+        prepare(made, self.progress)
         self.table = made.table()
         channels = 4 + 2 * (len(self.table.parts) + len(self.table.sends)) if stems else 4
         self.rig = Rig(options.rate_hz, channels, made.limiter)
@@ -110,15 +132,14 @@ class Performance:
         self.conductor = Conductor(
             made, self.rig, self.source, self.meter, self.clock, self.recorder, self.live,
             options.bars, made.tokens_per_bar, options.throttle, self.wait)
-        for path in self.table.registry.paths:
-            if path.endswith(".bpm"):
-                self.rig.target(0, path, made.bpm)
 
     def wait(self):
-        """Offline: the conductor waits for a record; a worker that fails for good ends the
-        render."""
+        """The conductor waits for a record; offline a model that keeps failing ends the render."""
         if self.source.poll() == "failed":
             raise EngineError(self.supervised.error)
+        if not self.live and self.supervised.restarts > RESTARTS:
+            raise EngineError(f"the model failed {self.supervised.restarts} times: "
+                              f"{self.supervised.messages[-1]}")
         time.sleep(0.0002)
 
     def head(self):

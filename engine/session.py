@@ -1,6 +1,8 @@
 """Live: the conductor's thread beside the audio thread, what a performer sees and presses. Thread:
 control."""
 import gc
+import math
+import sys
 import threading
 import time
 from collections import deque
@@ -8,10 +10,10 @@ from dataclasses import dataclass, field
 
 from engine import sets
 from engine.clock import STEPS_PER_BAR, Clock
+from engine.conductor import links_of
 from engine.errors import EngineError, SetError
-from engine.mapping import Links
 from engine.performance import Options as Options
-from engine.performance import Performance
+from engine.performance import Performance, choose
 from engine.render import caller
 from engine.render import render as render
 from engine.render import replay as replay
@@ -19,7 +21,9 @@ from engine.stream import open_stream
 
 LEAD_S = 0.05                             # notes are sent this long before they sound
 WARM_QUANTA, START_S = 64, 0.2
-LOOP_S, WATCH_S, FIRST_RECORD_S = 0.001, 0.5, 60.0
+LOOP_S, POLL_S, WATCH_S, FIRST_RECORD_S = 0.001, 0.02, 0.5, 60.0
+SWITCH_S = 0.0005                         # how long another Python thread may keep this one waiting
+STALLED_S, STALLED_TOKENS = 0.5, 6        # without a record for the longer of these: stalled
 WARMER, SWEEP_BARS, SWEEP = 0.1, 2, 0.7
 BEAT_STEPS = STEPS_PER_BAR // 4
 
@@ -40,6 +44,7 @@ class Status:
     master_db: float = -120.0
     late_blocks: int = 0
     late_records: int = 0
+    late_notes: int = 0
     model_state: str = ""
     messages: list = field(default_factory=list)
     mutes: set = field(default_factory=set)
@@ -53,11 +58,14 @@ class Session:
     """A set, playing. Keys and prompts may come from any thread; they are carried out by the
     conductor's."""
 
-    def __init__(self, options):
+    def __init__(self, options, progress=None):
         self.options, self.messages, self._asked = options, deque(maxlen=50), deque()
         self._pending, self._swept, self._stop = "", False, threading.Event()
-        self._model_state, self._told = "starting", 0
-        self.performance = Performance(options, live=True)
+        self._model_state, self._told, self._polled_s = "starting", 0, 0.0
+        self._ready_s = 0.0
+        self.performance = Performance(options, live=True, progress=progress)
+        self._temperature = self.performance.made.temperature
+        self._switch_s = sys.getswitchinterval()
         try:
             self._open()
         except BaseException:
@@ -84,6 +92,7 @@ class Session:
         gc.collect()
         gc.freeze()
         gc.disable()
+        sys.setswitchinterval(SWITCH_S)
         self._thread = threading.Thread(target=self._conduct, name="conductor", daemon=True)
         self._watcher = threading.Thread(target=self._watch, name="set watcher", daemon=True)
         self.stream.start()
@@ -97,8 +106,9 @@ class Session:
         self.close()
 
     def say(self, text):
-        """A line for the performer."""
-        self.messages.append((self.seconds, text))
+        """A line for the performer; not twice in a row."""
+        if not self.messages or self.messages[-1][1] != text:
+            self.messages.append((self.seconds, text))
 
     @property
     def seconds(self):
@@ -108,10 +118,7 @@ class Session:
     def _conduct(self):
         while not self._stop.is_set():
             try:
-                self._model_state = self.performance.source.poll()
-                while self._told < len(self.performance.supervised.messages):
-                    self.say(self.performance.supervised.messages[self._told])
-                    self._told += 1
+                self._attend()
                 while self._asked:
                     self._asked.popleft()()
                 self.conductor.arrive()
@@ -119,9 +126,41 @@ class Session:
                 self._journal()
             except EngineError as fault:
                 self.say(str(fault))
+            except Exception as fault:        # a bug costs a step and is told; the rest plays on
+                self.say(f"something failed ({type(fault).__name__}: {fault}); playing on")
             if self.conductor.finished and self.rig.sample > self._end():
                 self._stop.set()
             time.sleep(LOOP_S)
+
+    def _attend(self):
+        """Fifty times a second: looks after the model, passes on what is to be said."""
+        if time.monotonic() - self._polled_s < POLL_S:
+            return
+        self._polled_s = time.monotonic()
+        before, supervised = self._model_state, self.performance.supervised
+        state = self.performance.source.poll()
+        if state != "ready":
+            self._ready_s = self._polled_s
+        self._model_state = self._pace() if state == "ready" else state
+        if self._model_state == "stalled" != before:
+            self.say("the model is stalled; the music goes on without it")
+        while self._told < len(supervised.messages):
+            self.say(supervised.messages[self._told])
+            self._told += 1
+        while self.conductor.faults:
+            self.say(self.conductor.faults.popleft())
+
+    def _pace(self):
+        """How a model that runs keeps up: "ready", "held", "late" or "stalled"."""
+        conductor, times = self.conductor, list(self.conductor.arrived_s)
+        if conductor.held:
+            return "held"
+        if not conductor.lost or conductor.queue or len(times) < 2:
+            return "ready"
+        gaps = sorted(b - a for a, b in zip(times, times[1:], strict=False))
+        limit_s = max(STALLED_S, STALLED_TOKENS * gaps[len(gaps) // 2])
+        silent_s = time.monotonic() - max(times[-1], self._ready_s)
+        return "stalled" if silent_s > limit_s else "late"
 
     def _end(self):
         clock = self.performance.clock
@@ -150,16 +189,21 @@ class Session:
 
     def _reload(self, path):
         try:
-            made = sets.load(str(path))
+            made = choose(self.options, str(path))
             table = made.table()
-            known = dict(zip(table.registry.paths, table.registry.params, strict=True))
-            known |= {f"{part}.strike": None for part in table.parts}
-            Links(made.links, known, self.performance.meter.names)
+            links_of(made, table, self.performance.meter.names)
         except EngineError as fault:
             self.say(f"the saved set is wrong, the old one plays on: {fault}")
             return
-        self._asked.append(lambda: self.conductor.adopt(made, table))
-        self.say("the saved set takes over at the next bar")
+        self._asked.append(lambda: self._adopt(made, table))
+
+    def _adopt(self, made, table):
+        old = self.conductor.made
+        later = [name for name in ("model", "seed") if getattr(made, name) != getattr(old, name)]
+        self.conductor.adopt(made, table)
+        self._at_bar("the saved set")
+        self.say("the saved set takes over at the next bar" + (
+            f"; its {' and '.join(later)} from the next start" if later else ""))
 
     # ---- the performer
     def key(self, name):
@@ -169,9 +213,9 @@ class Session:
                    "panic": self.conductor.panic}
         if name.startswith("mute:"):
             parts = list(self.rig.tables[self.conductor.deck].parts)
-            number = int(name[5:])
+            number = int(name[5:]) if name[5:].isdecimal() else 0
             if not 1 <= number <= len(parts):
-                raise SetError(f"there is no part {number}; the set has {len(parts)}")
+                raise SetError(f"there is no part {name[5:]!r}; the set has 1 to {len(parts)}")
             self._asked.append(lambda: self._mute(parts[number - 1]))
         elif name in actions:
             self._asked.append(actions[name])
@@ -195,19 +239,18 @@ class Session:
         self.say("the model holds" if self.conductor.held else "the model goes on")
 
     def _warm(self, change):
-        self._temperature = min(max(getattr(
-            self, "_temperature", self.performance.made.temperature) + change, 0.0), 2.0)
+        self._temperature = min(max(self._temperature + change, 0.0), 2.0)
         self.conductor.temperature(self._temperature)
         self.say(f"temperature {self._temperature:.1f}")
 
     def _filter(self):
+        self.conductor.sweep(0.0 if self._swept else SWEEP, SWEEP_BARS)
         self._swept = not self._swept
-        self.conductor.sweep(SWEEP if self._swept else 0.0, SWEEP_BARS)
 
     def prompt(self, text):
         """A new prompt for the model, after what has been heard."""
         if not text.strip():
-            raise SetError("the prompt is empty; the old one goes on")
+            raise SetError("the prompt is empty: the old one goes on")
         self._asked.append(lambda: self.conductor.prompt(text))
 
     def status(self):
@@ -215,19 +258,21 @@ class Session:
         c, p = self.conductor, self.performance
         last, frame = c.last, c.frame
         step = max(0.0, p.clock.step_of(self.rig.sample))
-        left = BEAT_STEPS and -int(-(STEPS_PER_BAR - step % STEPS_PER_BAR) // BEAT_STEPS)
+        line = -(-c.step // STEPS_PER_BAR) * STEPS_PER_BAR        # the next bar still open
+        left = max(1, math.ceil((line - step) / BEAT_STEPS))
         counters = self.stream.counters()
         news = [*self.messages, *((self.seconds, t) for _, t in self.stream.messages[-2:])]
         return Status(
-            set=p.made.name, section=last.section if last else "",
+            set=c.made.name, section=last.section if last else "",
             section_bar=last.section_bar + 1 if last else 0,
             section_bars=last.section_bars if last else 0, bar=int(step // STEPS_PER_BAR) + 1,
             beat=int(step % STEPS_PER_BAR // BEAT_STEPS) + 1, bpm=p.clock.bpm_at(step),
             text="".join(c.text), features=dict(frame.unit) if frame else {},
             levels_db=self.rig.tables[c.deck].levels_db(), master_db=self.rig.master_db(),
             late_blocks=int(counters["late_blocks"]), late_records=c.late_records,
-            model_state="held" if c.held else self._model_state, messages=list(news)[-8:],
-            mutes=set(c.mutes), pending=self._pending and f"{self._pending} in {left} beats",
+            late_notes=c.late_notes, model_state=self._model_state, messages=list(news)[-8:],
+            mutes=set(c.mutes), pending=self._pending and
+            f"{self._pending} in {left} beat{'s' * (left > 1)}",
             recording=self.options.record if p.recorder else "", seconds=self.seconds,
             done=self._stop.is_set())
 
@@ -247,9 +292,10 @@ class Session:
         if self.performance.recorder:
             self.performance.recorder.close(self.rig.sample)
         self.performance.close()
+        sys.setswitchinterval(self._switch_s)
         gc.enable()
 
 
-def play(options):
-    """A Session, playing; a context manager."""
-    return Session(options)
+def play(options, progress=None):
+    """A Session, playing; a context manager. progress(share, text) is told what is waited for."""
+    return Session(options, progress)

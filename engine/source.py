@@ -2,7 +2,7 @@
 import time
 
 from engine.errors import ModelError
-from engine.records import CALIBRATION
+from engine.records import CALIBRATION, PROMPT
 
 LOAD_S = 300.0
 
@@ -11,19 +11,32 @@ class Source:
     """Reads a `Supervised` model.
 
     next_seq  the next record to be played;  ahead  how many after it have been looked at
-    changed   a new process took over, and nothing of it has been played yet
+    enters    the first record of a process that takes over, None when none does
     """
 
     def __init__(self, supervised):
         self.supervised, self.next_seq, self.ahead = supervised, 0, 0
-        self.changed, self._restarts = False, 0
+        self.enters, self._restarts, self._unanswered = None, 0, None
 
     def poll(self):
         """Keeps the supervisor going: "starting", "ready", "recovering" or "failed"."""
         state = self.supervised.poll()
         if self.supervised.restarts != self._restarts:
-            self._restarts, self.changed = self.supervised.restarts, True
+            self._restarts = self.supervised.restarts
+            self._changes()
         return state
+
+    def _changes(self):
+        """A process was lost: what it had published is still played, the next is a successor's.
+        A prompt that it had not begun to read goes to the successor."""
+        left = self.supervised.waiting()
+        last = int(self.supervised.front(left - 1)[0]["seq"]) if left else -1
+        enters = max(last + 1, self.next_seq)
+        self.enters = enters if self.enters is None else min(self.enters, enters)
+        if left:                          # whatever waits came after the last control
+            self._unanswered = None
+        elif self._unanswered is not None:
+            self.control(*self._unanswered[1:])
 
     def wait_ready(self, progress=None, timeout_s=LOAD_S):
         """Blocks until the model is loaded; raises ModelError with its own words when it cannot."""
@@ -38,8 +51,9 @@ class Source:
             time.sleep(0.01)
 
     def calibrate(self, meter, timeout_s=LOAD_S):
-        """Feeds the calibration records, which come first, to the meter and freezes it."""
-        end = time.monotonic() + timeout_s
+        """Feeds the calibration records, which come first, to the meter and freezes it; measures
+        the last one once more, so that nothing of the meter is compiled while playing."""
+        end, last = time.monotonic() + timeout_s, None
         while True:
             pair = self.supervised.front()
             if pair is None:
@@ -52,8 +66,14 @@ class Source:
             if not int(pair[0]["flags"]) & CALIBRATION:
                 break
             meter.learn(*pair)
+            last = pair[0].copy(), pair[1].copy()
             self.supervised.pop()
         meter.freeze()
+        if last is not None:
+            for row in last:
+                row["flags"] &= ~CALIBRATION
+            meter.measure(*last)
+            meter.forget()
 
     def arrive(self):
         """The next record not looked at yet (STATE row, TOKEN row: views), or None."""
@@ -71,10 +91,18 @@ class Source:
         """The oldest record has been played."""
         pair = self.supervised.front()
         self.next_seq = int(pair[0]["seq"]) + 1
+        if self._unanswered is not None and int(pair[0]["generation"]) >= self._unanswered[0]:
+            self._unanswered = None
         self.supervised.pop()
         self.ahead -= 1
 
     def control(self, kind, value=0.0, text=""):
         """A control that holds after the last record played; what was computed ahead is dropped."""
-        self.supervised.control(kind, value, text, self.next_seq - 1)
+        generation = self.supervised.control(kind, value, text, self.next_seq - 1)
+        if kind == PROMPT:
+            self._unanswered = generation, kind, value, text
+        elif self._unanswered is not None:    # it comes after the prompt, and is not begun without
+            self._unanswered = generation, *self._unanswered[1:]
         self.ahead = 0
+        if self.enters is not None:
+            self.enters = min(self.enters, self.next_seq)
