@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 import types
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -16,38 +15,8 @@ import pytest
 import bench as benches
 from engine import cli, console, doctor
 from engine.errors import DeviceError, ParamError, SetError
-
-
-@dataclass
-class Options:
-    set: str = "house"
-    model: str | None = None
-    prompt: str | None = None
-    bpm: float | None = None
-    temperature: float | None = None
-    tokens_per_bar: int | None = None
-    seed: int | None = None
-    noise_seed: int | None = None
-    rate_hz: int = 48000
-    block: int | None = None
-    audio: str | None = None
-    record: Path | None = None
-    record_states: bool = False
-    bars: int | None = None
-    out: Path | None = None
-    stems: Path | None = None
-    throttle: float | None = None
-
-
-@dataclass
-class Status:
-    bar: int = 8
-    seconds: float = 15.2
-    late_blocks: int = 0
-    late_records: int = 1
-    mutes: set = field(default_factory=set)
-    levels_db: dict = field(default_factory=lambda: {"kick": float("-inf")})
-    done: bool = True
+from engine.performance import Options
+from engine.session import Status
 
 
 class Recorder:
@@ -69,7 +38,8 @@ class Recorder:
         self.closed = True
 
     def status(self):
-        return Status()
+        return Status(bar=8, seconds=15.2, late_records=1, done=True, mutes=set(),
+                      levels_db={"kick": float("-inf")})
 
 
 @pytest.fixture
@@ -83,15 +53,12 @@ def twin(monkeypatch, tmp_path):
         return {"files": [out], "seconds": 2.0, "took_s": 0.5, "times_real_time": 4.0,
                 "peak": float("nan"), "whole": len(arguments) == 2}
 
-    module = types.SimpleNamespace(play=recorder, render=render, replay=render)
-    offered = types.SimpleNamespace(Options=Options, choose=recorder)
-    monkeypatch.setitem(sys.modules, "engine.performance", offered)
-    monkeypatch.setitem(sys.modules, "engine.session", module)
+    for name, stand_in in (("play", recorder), ("render", render), ("replay", render)):
+        monkeypatch.setattr(f"engine.session.{name}", stand_in)
+    monkeypatch.setattr("engine.performance.choose", recorder)
     card = types.SimpleNamespace(name="card", host="ALSA", channels=2, rate_hz=48e3, default=True)
-    monkeypatch.setitem(sys.modules, "engine.stream", types.SimpleNamespace(devices=lambda: [card]))
+    monkeypatch.setattr("engine.stream.devices", lambda: [card])
     monkeypatch.chdir(tmp_path)
-    import engine
-    monkeypatch.setattr(engine, "session", module, raising=False)
     monkeypatch.setattr("engine.view.show", lambda performance: None)
     return recorder
 
@@ -140,7 +107,7 @@ def test_play_passes_every_option(twin, capsys):
 
 
 def test_play_renders_where_there_is_no_device(twin, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "engine.stream", types.SimpleNamespace(devices=list))
+    monkeypatch.setattr("engine.stream.devices", list)
     Path("house.wav").touch()
     code, _, err = run(capsys, "play")
     assert code == 0
@@ -149,14 +116,14 @@ def test_play_renders_where_there_is_no_device(twin, capsys, monkeypatch):
 
 
 def test_play_says_what_is_wrong_before_it_renders(twin, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "engine.stream", types.SimpleNamespace(devices=list))
+    monkeypatch.setattr("engine.stream.devices", list)
     twin.fault = SetError("bpm must be 20..400")
     assert run(capsys, "play", "--bpm", "0") == (2, "", "hiddenstage: bpm must be 20..400\n")
 
 
 def test_a_named_device_is_never_replaced_by_a_file(twin, capsys, monkeypatch):
     twin.fault = DeviceError("no device 'card'")
-    monkeypatch.setitem(sys.modules, "engine.stream", types.SimpleNamespace(devices=list))
+    monkeypatch.setattr("engine.stream.devices", list)
     code, out, err = run(capsys, "play", "--audio", "card")
     assert (code, out, err.splitlines()[-1]) == (2, "", "hiddenstage: no device 'card'")
 
