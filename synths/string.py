@@ -59,7 +59,7 @@ def design(taps, at, hz, time_s, brightness, dt):
     soft = min(soft, 0.5 - 0.5 * math.sqrt(1.0 - min(room / (half * half), 1.0)))
     co, si, bulk, size = math.cos(w), math.sin(w), 0, 1.0
     delay = 2.0 * math.pi / w - math.atan2(soft * si, 1.0 - soft + soft * co) / w
-    for turn in range(3):
+    for turn in range(2):
         bulk = int(math.floor(delay)) - 1
         x = delay - bulk                                    # 1 to 2, the middle of four points
         a, b, c, d = x, x - 1.0, x - 2.0, x - 3.0
@@ -72,7 +72,7 @@ def design(taps, at, hz, time_s, brightness, dt):
         re = t0 + t1 * co + t2 * c2 + t3 * c3 + t4 * (c2 * c2 - s2 * s2)
         im = t1 * si + t2 * s2 + t3 * s3 + t4 * 2.0 * c2 * s2
         size = math.sqrt(re * re + im * im)
-        if turn < 2:
+        if turn == 0:
             delay += (2.0 * math.pi - w * bulk - math.atan2(im, re)) / w
     scale = min(gain / size, 1.0 / (t0 + t1 + t2 + t3 + t4))
     taps[at], taps[at + 1], taps[at + 2] = t0 * scale, t1 * scale, t2 * scale
