@@ -71,8 +71,7 @@ def _play(options, as_json):
     from engine import session, view
     stopped = False
     with console.progress(f"getting {options.set} ready") as report:
-        report(0.0, "the sounds and the model")
-        performance = session.play(options)
+        performance = session.play(options, report)
     with performance:
         try:
             view.show(performance)
