@@ -236,6 +236,9 @@ class Conductor:
         self._silent_until = -(-self.step // STEPS_PER_BAR) * STEPS_PER_BAR
         for start in sorted({0} | {at for at in self._starts if at > self.rig.sample}):
             self._send(self.rig.push(start, PANIC, self.deck))
+        self._send(self.rig.fade(0, self.deck, 0.0, ENTRY_S))
+        self.at_bar.append(lambda step: self._send(
+            self.rig.fade(self.clock.sample_of(step), self.deck, 1.0, ENTRY_S)))
 
     def mute(self, part):
         """Mutes or opens a part at the next bar."""
