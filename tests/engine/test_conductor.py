@@ -247,6 +247,7 @@ def test_panic_is_silence_until_the_next_bar():
     notes, panics = (rows[rows["kind"] == kind]["sample"] for kind in (NOTE, PANIC))
     assert list(notes[:2] - 1440) == [3 * STEP, 16 * STEP]
     assert list(panics) == [3 * STEP, 3 * STEP + 1440]
+    conductor.advance(rig.sample + STEP)
     assert np.abs(play(rig, STEP)).max() > 0.1
 
 
