@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
-from engine.lanes import add, fma, load, noise, select, splat, store, vfloor, vmax, vmin
+from engine.lanes import add, fma, load, noise, select, splat, store, vexp2, vfloor, vmax, vmin
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, decay_per_sample, exp2, f32, rt, tangent
+from engine.rt import LANE, QUANTUM, decay_per_sample, f32, rt, tangent
 from engine.voice import Voice, fields
 from engine.waves import HALVE, advance, halve, quiet, vsaw
 
@@ -50,8 +50,8 @@ def saws(s, g, p, hz, dt):
     """The sum of seven saws into keep_work, 64 samples at twice the rate for 16 voices."""
     w = g * LANE * TWICE
     for n in range(SAWS):
-        bend = exp2(p.detune_cents * PLACES[n] * f32(1 / 1200))
-        step = vmin(hz * (bend * f32(0.5) * dt), splat(f32(0.1)))
+        bend = vexp2(splat(p.detune_cents * PLACES[n] * f32(1 / 1200)))     # the same on any CPU
+        step = vmin(hz * (bend * (f32(0.5) * dt)), splat(f32(0.1)))
         per, loud, at = splat(f32(1)) / step, LOUDS[n], (g * SAWS + n) * LANE
         turns = load(s.keep_turns, at)
         for i in range(TWICE):

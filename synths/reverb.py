@@ -91,8 +91,10 @@ def lengths(s, p, dt):
     """Each line's length now and at the quantum's end, and its damping: gain and pole."""
     scale, drift = p.size / (dt * f32(48000)), f32(6) * p.motion
     n = ramp(0)
-    wander = vsine(n * f32(0.618034) + splat(s.turns[0]) * (n * f32(0.07) + f32(1))) * drift
-    aim = vmin(load(LENGTHS, 0) * scale + wander, splat(f32(RING - 3 * QUANTUM)))
+    rate = fma(n, splat(f32(0.07)), splat(f32(1)))          # fma: the same bits on any processor
+    wander = vsine(fma(rate, splat(s.turns[0]), n * f32(0.618034))) * drift
+    aim = fma(load(LENGTHS, 0), splat(scale), wander)
+    aim = vmin(aim, splat(f32(RING - 3 * QUANTUM)))
     old = load(s.length, 0)
     if s.length[0] == f32(0):
         old = aim

@@ -148,11 +148,22 @@ def wave(turns, per, p, deep, cut):
 
 
 @rt
+def keep(s, v, s1, s2, s3, s4, slow, deep):
+    """The filters' memory, until the next quantum."""
+    store(s.s1, v, quiet(s1))
+    store(s.s2, v, quiet(s2))
+    store(s.s3, v, quiet(s3))
+    store(s.s4, v, quiet(s4))
+    store(s.slow, v, quiet(slow))
+    store(s.keep_deep, v, quiet(deep))
+
+
+@rt
 def render(s, g, p, pitch_hz, out, dt):
     """Add 32 frames of voices 16 g .. 16 g + 15 to out, frame by frame; dt is seconds a sample."""
     v, half = g * LANE, f32(0.5) * dt
     step = vmin(vmax(load(pitch_hz, v), splat(f32(5))) * half, splat(f32(0.1)))
-    per, cut = splat(f32(1)) / step, TURN * f32(44.5) * half
+    per, cut, sag = splat(f32(1)) / step, TURN * f32(44.5) * half, splat(TURN * f32(24.2) * dt)
     wide, below, gain, make_up = knobs(p)
     k, lag = splat(gain), splat(TURN * f32(150.0) * half)
     turns, deep, rest = load(s.keep_turns, v), load(s.keep_deep, v), load(s.keep_rest, v)
@@ -176,18 +187,13 @@ def render(s, g, p, pitch_hz, out, dt):
                 x, s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, loop, lag)
             loud = loud + climb
             y = halve(first, second, s.keep_half, v * HALVE) * loud * make_up
-            rest = fma(y - rest, splat(TURN * f32(24.2) * dt), rest)
+            rest = fma(y - rest, sag, rest)
             add(out, i * LANE, y - rest)
         loud = aim
     turns, error = vmove_on(turns, load(s.keep_error, v), step * f32(2 * QUANTUM))
     store(s.keep_turns, v, turns)
     store(s.keep_error, v, error)
-    store(s.s1, v, quiet(s1))
-    store(s.s2, v, quiet(s2))
-    store(s.s3, v, quiet(s3))
-    store(s.s4, v, quiet(s4))
-    store(s.slow, v, quiet(slow))
-    store(s.keep_deep, v, quiet(deep))
+    keep(s, v, s1, s2, s3, s4, slow, deep)
     store(s.keep_rest, v, quiet(rest))
     store(s.loud, v, loud)
 

@@ -1,4 +1,4 @@
-"""Delay: echoes at their places and levels, side to side, no pitch jump, bounded."""
+"""Delay: echoes at their places and levels, side to side, no pitch jump, bounded. Thread: any."""
 import numpy as np
 import pytest
 

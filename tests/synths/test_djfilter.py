@@ -1,4 +1,7 @@
-"""DJ filter: untouched in the middle, low-pass to the left, high-pass to the right, no click."""
+"""DJ filter: untouched in the middle, low-pass to the left, high-pass to the right, no click.
+
+Thread: any.
+"""
 import numpy as np
 import pytest
 

@@ -1,4 +1,4 @@
-"""Duck: depth, hold and release of the curve; no step anywhere."""
+"""Duck: depth, hold and release of the curve; no step anywhere. Thread: any."""
 import numpy as np
 import pytest
 

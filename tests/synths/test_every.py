@@ -1,4 +1,7 @@
-"""What every voice and effect promises: its names, its range at every corner, no allocation."""
+"""What every voice and effect promises: its names, its range at every corner, no allocation.
+
+Thread: any.
+"""
 import re
 from collections import namedtuple
 from itertools import product

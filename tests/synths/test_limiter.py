@@ -1,4 +1,7 @@
-"""Limiter: a 16x meter on hostile signals, bit-transparent below, survives what is no number."""
+"""Limiter: a 16x meter on hostile signals, bit-transparent below, survives what is no number.
+
+Thread: any.
+"""
 import numpy as np
 import pytest
 from scipy.signal import resample_poly

@@ -1,4 +1,7 @@
-"""Reverb: decay times per octave, density, width, energy; it dies away and survives bad input."""
+"""Reverb: decay times per octave, density, width, energy; it dies away and survives bad input.
+
+Thread: any.
+"""
 import numpy as np
 import pytest
 from scipy.signal import butter, sosfiltfilt

@@ -127,14 +127,23 @@ def knobs(cutoff_hz, resonance, env_mod):
     return wide, 0.294 + 0.048 * c, k, 0.8 * (1 + 0.3 * k)
 
 
+def eliminated(g, k):
+    q = 1 + 2 * g
+    a4 = 1 / q
+    a3 = 1 / (q - g * g * a4)
+    a2 = 1 / (q - g * g * a3)
+    a1 = 1 / (q - 2 * g * g * a2)
+    return a1, a2, a3, a4, 1 / (1 + k * 2 * g ** 4 * a1 * a2 * a3 * a4)
+
+
 def plain(count, hz, level, cutoff_hz, resonance, env_mod, decay_s):
     """One unaccented saw note, a sample at a time, float64."""
     dt, half, out = 1 / 48000, 0.5 / 48000, np.zeros(count)
     wide, below, k, make_up = knobs(cutoff_hz, resonance, env_mod)
     cut, lag, sag = (2 * math.pi * f * t for f, t in ((44.5, half), (150, half), (24.2, dt)))
     soft = 1 - math.exp(-8 * dt / 0.001)
-    hit, sweep, body, rise, loud, turns, deep, rest = 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    s1 = s2 = s3 = s4 = slow = 0.0
+    hit = body = 1.0
+    s1 = s2 = s3 = s4 = slow = sweep = rise = loud = turns = deep = rest = 0.0
     halve = Halve()
     for block in range(0, count, 8):
         hit *= math.exp(-8 * dt / decay_s)
@@ -144,12 +153,7 @@ def plain(count, hz, level, cutoff_hz, resonance, env_mod, decay_s):
         aim = rise * level * (0.55 + 0.45 * sweep)
         cutoff = min(max(cutoff_hz * 2 ** (wide * (sweep - below)), 60), 18000)
         g = math.tan(math.pi * cutoff * half) / math.sqrt(2)
-        q = 1 + 2 * g
-        a4 = 1 / q
-        a3 = 1 / (q - g * g * a4)
-        a2 = 1 / (q - g * g * a3)
-        a1 = 1 / (q - 2 * g * g * a2)
-        loop = 1 / (1 + k * 2 * g ** 4 * a1 * a2 * a3 * a4)
+        a1, a2, a3, a4, loop = eliminated(g, k)
         for i in range(block, block + 8):
             pair = []
             for _ in range(2):
