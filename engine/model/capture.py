@@ -11,6 +11,7 @@ import torch
 
 from engine.model.discover import first_of, hidden, text_config
 from engine.records import Descriptor, state_dtype
+from engine.rt import rt
 
 CHUNK = 32                                # tokens of one prefill forward
 
@@ -26,22 +27,30 @@ def describe(model, model_map, name, context, weight_hash=""):
         notes=tuple(model_map.notes))
 
 
+LARGEST = int(np.float32(1e17).view(np.int32))        # its square can still be summed
+
+
+@rt
+def largest(bits):
+    """The largest magnitude of float32 numbers, as bits: infinity and NaN are above all others."""
+    found = np.int32(0)
+    for i in range(len(bits)):
+        found = max(found, bits[i] & np.int32(0x7FFFFFFF))
+    return found
+
+
 class Rows:
     """Where one tap's rows go: `rows` is (chunk, width), a view into the STATE array."""
 
     def __init__(self, rows, scale=1.0, add=False):
         self.rows, self.scale, self.add = rows, scale, add
-        self.one, self.flat = rows[0].view(1, 1, -1), rows[0].view(1, -1)
+        self.one, self.width = rows[0].view(1, 1, -1), rows.shape[-1]
+        self.plain = scale == 1.0 and not add
 
     def put(self, x, count):
         """Copies the last `count` tokens of x, (1, tokens, width) or (tokens, width)."""
-        if count == 1 and not self.add:
-            if x.dim() == 3 and x.shape[1] == 1:
-                self.one.copy_(x)
-            else:
-                self.flat.copy_(x.reshape(-1, x.shape[-1])[-1:])
-            if self.scale != 1.0:
-                self.flat.mul_(self.scale)
+        if self.plain and x.numel() == self.width:
+            self.one.copy_(x)             # the one token of a decode step
             return
         rows, x = self.rows[:count], x.reshape(-1, x.shape[-1])[-count:]
         if self.add:
@@ -70,7 +79,9 @@ class Capture:
         first = self.stage.dtype.fields["resid"][1]
         last, offset = self.stage.dtype.fields["act"][0], self.stage.dtype.fields["act"][1]
         self.bytes = self.stage.view(np.uint8).reshape(chunk, -1)
-        self.numbers = self.bytes[:, first:offset + last.itemsize].view(np.float32)
+        self.numbers = self.bytes[:, first:offset + last.itemsize].view(np.int32)
+        self.heads = self.bytes[:, :self.stage.dtype.fields["published_ns"][1]].view(np.int64)
+        largest(self.numbers[0])          # compiled now, not at the first token
 
     def _attach(self, model_map):
         """Registers the hooks; returns the validity bits (4, layers + 1)."""
@@ -146,9 +157,7 @@ class Capture:
 
     def finite(self, row):
         """False when a captured row holds a NaN, an infinity, or numbers whose squares overflow."""
-        numbers = self.numbers[row]
-        with np.errstate(over="ignore", invalid="ignore"):
-            return bool(np.isfinite(np.dot(numbers, numbers)))
+        return largest(self.numbers[row]) < LARGEST
 
     def close(self):
         """Takes the hooks off (tests and comparisons; a worker keeps them for life)."""

@@ -26,7 +26,7 @@ class Rings:
         self.token = Ring(folder / "token", TOKEN, slots=slots)
         self.control = control
         self._bytes = self.state.rows.view(np.uint8).reshape(slots, -1)
-        self._words = self.state.words
+        self._words, self._published = self.state.words, self.state.rows["published_ns"]
         self._blank = np.zeros(1, TOKEN)[0]
         self._blank["top_log_probability"] = np.nan
         for name in ("surprisal_nat", "entropy_nat", "margin_nat", "temperature"):
@@ -55,12 +55,10 @@ class Rings:
         """Publishes one captured row; returns its flags, INVALID if its numbers are not finite."""
         if not capture.finite(row):
             flags |= INVALID
-        stage = capture.stage[row]
-        stage["seq"], stage["generation"], stage["token"] = seq, generation, token
-        stage["position"], stage["flags"], stage["done_ns"] = position, flags, capture.done_ns
+        capture.heads[row] = seq, generation, token, position, flags, capture.done_ns
         at = int(self._words[HEAD]) % self.state.slots
         self._bytes[at] = capture.bytes[row]
-        self.state.rows[at]["published_ns"] = time.perf_counter_ns()
+        self._published[at] = time.perf_counter_ns()
         self.state.publish()
         return flags
 
