@@ -9,7 +9,7 @@ from mappings.writer import Mark, varied, write
 
 PHRASE, LINE = 4, 8                       # bars: parts come and go; cells are renewed
 FULL = 0.35                               # density from which a role plays its full cell
-TURNED = 0.6                              # how far the text must turn for a cell written anew
+STILL, TURNED = 0.3, 0.6                  # turns of the text for a cell varied, and written anew
 FIRST_WORDS = 4                           # frames, at least, that a key is read from
 DRUM_TOUCH = {"clap": "resid.low.speed", "openhat": "resid.high.speed"}
 GHOSTS = {"ghost": "clap"}                # roles that another part's voice plays
@@ -117,18 +117,24 @@ class Arranger:
             waits = bar < int(entry.bar * scale) // PHRASE * PHRASE
             if not waits and self._plays(entry):
                 active[entry.role] = entry.density
-        self.active = active
-        for role in active:
-            if role in self.grammars and self._cell_of(role) not in self.here.theme.cells:
-                self.here.theme.cells[self._cell_of(role)] = self._write(role)
-        if bar and bar % LINE == 0 and self.memory.phrase_ended(self.form.bar * STEPS):
-            self._renew()
+        self.active, cells = active, self.here.theme.cells
+        known = [role for role in self._celled() if self._cell_of(role) in cells]
+        for role in self._celled():
+            if role not in known:
+                cells[self._cell_of(role)] = self._write(role)
+        if bar and bar % LINE == 0:
+            self._renew(known)
 
     def _plays(self, entry):
         """Whether the text lets a role play these bars; a role that has begun plays its eight."""
         if not entry.reads or entry.role in self.active and self.form.section_bar % LINE:
             return True
         return self.memory.spread(entry.reads, 2 * self.phrase_tokens) >= entry.above
+
+    def _celled(self):
+        """The sounding roles that play cells: not the fixed drums, nor a pad."""
+        return [role for role in self.active
+                if role in self.grammars and self.grammars[role].kind != "pad"]
 
     def _cell_of(self, role):
         """A role has two cells in a theme: one for thin sections, one for full ones."""
@@ -140,13 +146,16 @@ class Arranger:
         name = f"{self.here.theme.letter}{self.written}"
         return how(self.grammars[role], self.memory, self.active[role], name)
 
-    def _renew(self):
-        """A phrase of the text ended on a line: the role whose band moved most has its cell varied;
-        when the text has turned away, it is written anew and the next one varied."""
+    def _renew(self, roles):
+        """As far as the text has turned: nothing; or the role whose band wrote most has its cell
+        varied; or it is written anew and the next one varied."""
         cells, tokens = self.here.theme.cells, self.phrase_tokens
-        roles = sorted((role for role in self.active if role in self.grammars),
-                       key=lambda role: -self.memory.spread(self.grammars[role].onset, tokens))
-        turned = self.memory.spread("resid.mid.turn", tokens) > TURNED
+        turn = self.memory.spread("resid.mid.turn", tokens)
+        if turn < STILL:
+            return
+        roles = sorted(roles, key=lambda role: -self.memory.spread(self.grammars[role].onset,
+                                                                   tokens))
+        turned = turn > TURNED
         for role in roles[:1 + turned]:
             key = self._cell_of(role)
             anew = turned and role == roles[0]

@@ -8,6 +8,7 @@ from mappings.music import STEPS
 BANDS = (("attn.low.write", "bass"), ("attn.mid.write", "stab"), ("attn.high.write", "hook"),
          ("mlp.high.sparsity", "perc"))
 OPEN = 0.6                                # the least place that may edit, however slow the model
+USUAL_TOKENS = 8                          # a bar, that `edit_above` is written for
 SURE = 0.35                               # margin under which what is there is dropped
 
 
@@ -26,7 +27,8 @@ class Editor:
     def _above(self, frame, step):
         """The place from which a frame edits. A slow model's few words count for more."""
         share = self.memory.presence(step) if frame.seq >= 0 else 1.0
-        return max(OPEN, 1.0 - (1.0 - self.music.edit_above) / share)
+        rare = (1.0 - self.music.edit_above) * USUAL_TOKENS / self.memory.per_bar
+        return max(OPEN, 1.0 - rare / share)
 
     def hear(self, frames, step, rows, arranger):
         """Edits the rows of this step or the next for each surprising frame."""

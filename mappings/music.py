@@ -114,7 +114,7 @@ class Music:
 
     tonics      MIDI numbers that a cycle's key is chosen from;  modes  names in `harmony.MODES`
     swing       least and most place of the second sixteenth in its pair; 0.5 is even
-    edit_above  surprisal, as a place 0..1, from which a token edits the cell under it
+    edit_above  surprisal, as a place 0..1, from which one of eight tokens a bar edits its cell
     edits       at most so many a bar
     levels_db   each part's own level, to which a scene's offset is added
     delay_send  of the stab's part, where an echo thrown by a sentence end returns to

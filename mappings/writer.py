@@ -58,7 +58,7 @@ def columns(grammar: Grammar, frames):
 def _steps(grammar, table, density):
     """Which sixteenths are struck: the grammar's weights bent by the onset feature."""
     low, high = grammar.hits
-    eager = 0.7 * density + 0.3 * _spread(table["count"][1])
+    eager = 0.8 * density + 0.2 * _spread(table["count"][1])
     count = low + round((high - low) * eager)
     onset = table["onset"][1]
     fit = {i: w * (0.35 + onset[i]) for i, w in enumerate(grammar.weights) if w > 0.0}

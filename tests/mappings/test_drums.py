@@ -27,6 +27,12 @@ def test_a_fill_changes_the_second_half_only_and_strikes_nothing_twice(name):
     assert any(cause.startswith("fill") for _, _, _, cause in filled)
 
 
+def test_before_the_line_the_kick_takes_a_breath():
+    bar = drums.groove(ROLES)
+    rests = {name: steps(drums.fill(bar, name, "x"), "kick") for name in drums.FILLS}
+    assert rests["gap"] == [0, 4, 8] and rests["stutter"] == [0, 4, 8, 12]
+
+
 def test_fills_use_only_parts_that_play():
     assert drums.fills_for({"hat": 1}) == ["stutter"] and drums.fills_for({"pad": 1}) == []
     assert set(drums.fills_for(ROLES)) == set(drums.FILLS)

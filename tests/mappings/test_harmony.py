@@ -41,7 +41,9 @@ def test_voices_move_no_further_than_they_must():
         after = harmony.lead_voices(chord.tones, before, low, high)
         assert {p % 12 for p in after} == set(chord.tones)
         assert low <= after[0] and after[-1] <= high and list(after) == sorted(after)
-        assert harmony.motion_st(before, after) <= 2.5
+        least = min(harmony.motion_st(before, v)
+                    for v in harmony.voicings(chord.tones, low, high))
+        assert harmony.motion_st(before, after) <= least + 0.15
         before = after
 
 

@@ -29,6 +29,8 @@ def test_absent_features_are_stood_in_for_by_their_own_family_then_by_any_then_b
     assert read(frame, "attn.low.write") == (0.2, "attn.low.write")
     assert read(frame, "attn.high.write") == (0.2, "attn.low.write")
     assert read(frame, "mlp.low.write") == (0.2, "attn.low.write")
+    both = Frame(1, 7, "", 0, {}, {"attn.low.write": 0.2, "mlp.low.write": 0.7, "z": 0.9})
+    assert [read(both, f"{x}.high.write")[0] for x in ("attn", "mlp")] == [0.2, 0.7]
     one, two = (read(Frame(1, token, "", 0), "x")[0] for token in (7, 8))
     assert 0.0 <= one <= 1.0 and one != two and read(Frame(1, 7, "", 0), "x")[0] == one
 
@@ -40,8 +42,8 @@ def test_sink_and_invalid_records_are_not_heard():
 
 
 def test_a_missed_record_is_recalled_once_a_token_and_then_varied():
-    memory, due = heard(64), []
-    for step in range(128, 128 + 256):
+    memory, due = heard(32), []
+    for step in range(64, 64 + 256):
         due += memory.hear(step, [], True, step % 2 == 0)
     assert len(due) == 128 and all(frame.seq < 0 for frame in due)
     first, second = due[:32], due[32:64]
