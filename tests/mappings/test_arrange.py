@@ -3,6 +3,7 @@ import pytest
 import texts
 
 from engine.sets import load
+from mappings.arrange import FULL, STILL, TURNED
 from mappings.music import STEPS
 
 MUSIC = load("sets/house.py").music
@@ -27,8 +28,9 @@ def test_cells_change_only_on_eight_bar_lines_where_the_text_turned_one_or_two_a
             changed = [key for key in before if cells[key] != before[key]]
             line = form.section_bar % 8 == 0
             turn = player.memory.spread("resid.mid.turn", arranger.phrase_tokens)
-            if line and turn >= 0.3:
-                assert len(changed) == (2 if turn > 0.6 else 1)
+            if line and turn >= STILL:
+                known = [r for r in arranger.active if (r, arranger.active[r] >= FULL) in before]
+                assert len(changed) == min(len(known), 2 if turn > TURNED else 1)
                 changes += 1
             else:
                 assert not changed
