@@ -13,7 +13,7 @@ from engine.errors import ModelError
 
 
 def save(model, tokenizer, folder=None):
-    """Saves a loaded model and its tokenizer; returns the folder, to be given as the `model` setting.
+    """Saves a loaded model and its tokenizer; returns the folder: the `model` setting to play it.
 
     folder  where to, None for a temporary one that goes when this process ends
     raises  ModelError when they cannot be saved
