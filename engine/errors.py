@@ -3,7 +3,7 @@ import difflib
 
 
 class EngineError(Exception):
-    """The message says where, what, and what to write instead; the command line prints it as one line."""
+    """Says where, what, and what to write instead; the command line prints it as one line."""
 
 
 class SetError(EngineError): ...

@@ -30,7 +30,7 @@ class Param:
             )
         if self.curve not in CURVES or self.curve == "exp" and self.low <= 0.0:
             raise ParamError(
-                f"parameter {self.name!r}: curve must be lin, or exp with low > 0, got {self.curve!r}"
+                f"parameter {self.name!r}: curve is lin, or exp with low > 0, not {self.curve!r}"
             )
 
     def clip(self, value):

@@ -12,8 +12,9 @@ from engine.conductor import Conductor
 from engine.errors import EngineError, SetError
 from engine.journal import Recorder
 from engine.model.supervisor import Supervised
+from engine.parts import as_fx
 from engine.source import Source
-from engine.table import Rig, as_fx
+from engine.table import Rig
 from engine.unit import unit_of
 
 LEAD_RECORDS = 4                          # live: how far the model may be ahead of the music

@@ -68,7 +68,8 @@ def state_dtype(model):
     )
 
 
-# One TOKEN row: what was sampled after STATE `seq`; NaN marks a number the model did not give (a prompt token)
+# One TOKEN row: what was sampled after STATE `seq`. NaN marks a number the model did not give, as
+# for the tokens of a prompt.
 TOKEN = np.dtype(
     [
         ("seq", "i8"),

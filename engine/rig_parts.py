@@ -71,7 +71,7 @@ from engine.rig_words import (
     i8,
     words,
 )
-from engine.rt import LANE, QUANTUM, exp2, f32, from_db, lag_per_step, rt, sine
+from engine.rt import LANE, QUANTUM, f32, from_db, rt, sine
 
 
 @rt
@@ -129,7 +129,8 @@ def held(h, t, part, voice):
     """Releases and glides of a part's voices; how many lane groups hold a sounding one."""
     n, groups = part[COUNT], i8(0)
     pitch = floats(part[PITCH], n * VOICE_FLOATS)
-    k = lag_per_step(SLIDE_S, floats(h[FLOATS], RIG_FLOATS)[DT] * f32(QUANTUM))
+    # in float64, so that every processor rounds to the same float32 pitch
+    k = 1.0 - np.exp(-np.float64(QUANTUM) * floats(h[FLOATS], RIG_FLOATS)[DT] / SLIDE_S)
     for v in range(part[POLYPHONY]):
         if voice[ACTIVE * n + v]:
             groups = v // LANE + 1
@@ -148,8 +149,9 @@ def held(h, t, part, voice):
                     f32(0),
                 )
             if pitch[NOW_HZ * n + v] != pitch[GOAL_HZ * n + v]:
-                way = f32(np.log2(pitch[GOAL_HZ * n + v] / pitch[NOW_HZ * n + v]))
-                pitch[NOW_HZ * n + v] *= exp2(k * way)
+                now, goal = np.float64(pitch[NOW_HZ * n + v]), np.float64(pitch[GOAL_HZ * n + v])
+                near = abs(goal / now - 1.0) < 1e-5
+                pitch[NOW_HZ * n + v] = f32(goal if near else now * np.exp(k * np.log(goal / now)))
     return groups
 
 

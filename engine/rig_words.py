@@ -118,7 +118,7 @@ S_VOICE, S_MONO, S_LEFT, S_RIGHT, S_KEY, S_CURVE, S_CURVE_B, SCRATCH_FLOATS = (
 )
 STEAL_QUANTA, CHOKE_QUANTA = 4, 7  # 2 ms and 4 ms, and one more to play out the voice's offset
 QUIET_SAMPLES, QUIET_LEVEL = 4096, f32(2.0**-20)
-SLIDE_S = f32(0.02)  # a 303's pitch lag: 95 % in 60 ms
+SLIDE_S = 0.02  # a 303's pitch lag: 95 % in 60 ms
 METER_FALL = f32(0.9995)
 
 

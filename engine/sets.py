@@ -15,7 +15,8 @@ from pathlib import Path
 
 from engine.clock import check_bpm
 from engine.errors import EngineError, SetError, suggestion
-from engine.table import Fx, Part, Table
+from engine.parts import Fx, Part
+from engine.table import Table
 
 ROOTS = ("engine", "synths", "mappings")
 LONGEST_LINES = 400

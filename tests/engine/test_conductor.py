@@ -12,9 +12,10 @@ from engine.conductor import Conductor
 from engine.errors import EngineError, MappingError
 from engine.journal import Recorder, Take
 from engine.mapping import Link, Note, Step, Target, Trigger
+from engine.parts import Fx, Part
 from engine.records import FADE, HOLD, NOTE, PANIC, PROMPT, TARGET, TEMPERATURE, Frame
 from engine.sets import Set
-from engine.table import Fx, Part, Rig
+from engine.table import Rig
 
 RATE_HZ, BPM = 48000, 125.0
 STEP = 5760                               # samples of a 16th

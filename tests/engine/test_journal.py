@@ -1,4 +1,4 @@
-"""Takes: read back as written, cut anywhere they are whole up to the cut, a full disk is survived."""
+"""Takes: read back as written; cut anywhere, whole up to the cut; a full disk is survived."""
 import numpy as np
 import pytest
 

@@ -4,9 +4,10 @@ import pytest
 from toys import BELL, BROKEN, DUCK, GAIN, STEADY, play, rig_of
 
 from engine.errors import SetError
+from engine.parts import Fx, Part
 from engine.records import CHOKE, NOTE, PANIC
 from engine.rig_words import EVENT_BYTES
-from engine.table import Fx, Part, Rig, Table
+from engine.table import Rig, Table
 
 
 def busy_rig():
@@ -65,7 +66,8 @@ def test_polyphony_steals_the_oldest_with_a_short_fade():
 
 
 def test_choke_group_and_choke_event_silence_in_four_ms():
-    rig = rig_of({"open": Part(STEADY, choke="hat"), "closed": Part(BELL, choke="hat", level_db=-120)})
+    rig = rig_of({"open": Part(STEADY, choke="hat"),
+                  "closed": Part(BELL, choke="hat", level_db=-120)})
     rig.push(100, NOTE, part=0, pitch_hz=100.0, level=0.5, length=0)
     rig.push(4000, NOTE, part=1, pitch_hz=100.0, level=0.5, length=10)
     rig.push(9000, NOTE, part=0, pitch_hz=100.0, level=0.5, length=0)

@@ -1,4 +1,4 @@
-"""The ring between two processes: order, back-pressure, no torn record, refusal of what is no ring."""
+"""The ring between two processes: order, back-pressure, no torn record, no foreign file."""
 import subprocess
 import sys
 

@@ -1,4 +1,4 @@
-"""Sets: read without running anything of theirs, checked whole, refused with a line and a near name."""
+"""Sets: read without running anything of theirs, checked whole, refused with a near name."""
 import pytest
 
 from engine import sets

@@ -1,4 +1,6 @@
-"""Small sounds for tests of the rig: a bell, a lane voice, a gain, and a way to run a rig. Thread: control."""
+"""Small sounds for tests of the rig: a bell, a lane voice, a gain, a way to run a rig.
+Thread: control.
+"""
 import ctypes
 
 import numpy as np

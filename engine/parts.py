@@ -1,0 +1,81 @@
+"""What a set is made of: parts, effects, and the registry of their parameters.
+Thread: control.
+"""
+from dataclasses import dataclass, field
+
+from engine.errors import SetError, suggestion
+from engine.param import Param
+from engine.voice import Effect, Voice
+
+STRIP_PARAMS = (
+    Param("level_db", -120.0, 12.0, 0.0, "lin", 0.01),
+    Param("pan", -1.0, 1.0, 0.0, "lin", 0.02),
+    Param("mute", 0.0, 1.0, 0.0, "lin", 0.005),
+    Param("cue", 0.0, 1.0, 0.0, "lin", 0.0),
+    Param("duck", 0.0, 1.0, 0.0, "lin", 0.02),
+)
+SEND_LEVEL = Param("level_db", -120.0, 12.0, 0.0, "lin", 0.02)
+OUT_PARAMS = (Param("level_db", -120.0, 12.0, 0.0, "lin", 0.05),)
+
+
+class Part:
+    """A voice with its strip, as a set writes it: Part(TB303, voices=1, level_db=-8,
+    cutoff_hz=400).
+
+    choke   name of a group of parts of which a strike in one silences the others
+    """
+
+    def __init__(self, voice, voices=8, choke="", **values):
+        if not isinstance(voice, Voice):
+            raise SetError(f"Part({voice!r}): the first argument must be a voice of synths")
+        if not isinstance(voices, int) or not 1 <= voices <= 64:
+            raise SetError(f"Part({voice.name}): voices must be 1..64, got {voices!r}")
+        self.voice, self.voices, self.choke, self.values = voice, voices, choke, values
+
+
+class Fx:
+    """An effect with its settings, as a set writes it: Fx(DELAY, level_db=-6, beats=0.75)."""
+
+    def __init__(self, effect, **values):
+        if not isinstance(effect, Effect):
+            raise SetError(f"Fx({effect!r}): the first argument must be an effect of synths")
+        self.effect, self.values = effect, values
+
+
+def as_fx(item):
+    return item if isinstance(item, Fx) else Fx(item)
+
+
+@dataclass
+class Registry:
+    """Every parameter of one deck, in the order of the value arrays."""
+
+    deck: str = "a"
+    paths: list = field(default_factory=list)
+    params: list = field(default_factory=list)
+    values: list = field(default_factory=list)
+    index: dict = field(default_factory=dict)
+
+    def add(self, owner, params, values, where):
+        """Adds the rows of one part or effect; returns the index of the first."""
+        first = len(self.paths)
+        names = [p.name for p in params]
+        for name in values:
+            if name not in names:
+                raise SetError(f"{where} has no {name!r}{suggestion(name, names)}")
+        for param in params:
+            path = f"{owner}.{param.name}"
+            if path in self.index:
+                raise SetError(f"{where}: {path!r} exists twice; rename the part or the effect")
+            self.index[path] = len(self.paths)
+            self.paths.append(path)
+            self.params.append(param)
+            value = values.get(param.name, param.default)
+            self.values.append(param.check(value, where))
+        return first
+
+    def find(self, path, where):
+        """(index, Param) of a path, or a SetError with the nearest one."""
+        if path not in self.index:
+            raise SetError(f"{where} names {path!r}{suggestion(path, self.index)}")
+        return self.index[path], self.params[self.index[path]]
