@@ -125,7 +125,9 @@ class Take:
     head      what was played: set, model, seeds, rate
     events    (n,) EVENT rows in the order the rig applied them
     samples   how long it is; whole  False when it was cut short
+    sound     the file that it was rendered to, None for a live one
     """
+    sound = None
 
     def __init__(self, path):
         self.path, self.head, self.tables, self.frames, self.steps = Path(path), None, [], [], []

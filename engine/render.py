@@ -20,6 +20,7 @@ from engine.table import Rig
 
 TAIL_S = 2.0                              # after the last bar, for reverb and delay
 REPLAY_AHEAD_S = 1.0
+DEFAULT_BARS = 64
 
 
 def caller(rig):
@@ -108,7 +109,8 @@ def _run(rig, files, total, block, rate_hz, before, progress):
 
 def render(options, progress=None):
     """The set, offline, as fast as the model goes; returns a report (see the keys in `_run`)."""
-    options = dataclasses.replace(options, bars=64 if options.bars is None else options.bars)
+    bars = DEFAULT_BARS if options.bars is None else options.bars
+    options = dataclasses.replace(options, bars=bars)
     stage = Performance(options, live=False, stems=bool(options.stems), progress=progress)
     files, events, counts = None, hashlib.sha256(), [0]
     try:
