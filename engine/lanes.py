@@ -11,70 +11,21 @@ import operator
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic, overload
 
-from engine.rt import C1, C3, C5, C7, C9, LANE, f32, rt
-
-FLAGS = ("nsz", "arcp", "contract")
-_F, _I32 = ir.FloatType(), ir.IntType(32)
-_V, _VI, _VB = (
-    ir.VectorType(_F, LANE),
-    ir.VectorType(_I32, LANE),
-    ir.VectorType(ir.IntType(1), LANE),
+from engine.lanes_type import (
+    FLAGS,
+    FLOAT,
+    FLOATS,
+    INT,
+    INTS,
+    Lanes,
+    lanes,
+    lift,
+    mask,
+    vector_at,
 )
-
-
-class Lanes(types.Type):
-    """The numba type of 16 float32."""
-
-    def __init__(self):
-        super().__init__(name="lanes16")
-
-
-class Mask(types.Type):
-    """The numba type of 16 truth values, made by < and >, read by `select`."""
-
-    def __init__(self):
-        super().__init__(name="mask16")
-
-
-lanes, mask = Lanes(), Mask()
-
-
-@register_model(Lanes)
-class _LanesModel(models.PrimitiveModel):
-    def __init__(self, dmm, t):
-        super().__init__(dmm, t, _V)
-
-
-@register_model(Mask)
-class _MaskModel(models.PrimitiveModel):
-    def __init__(self, dmm, t):
-        super().__init__(dmm, t, _VB)
-
-
-def _splat(b, x):
-    undefined = ir.Constant(_V, ir.Undefined)
-    return b.shuffle_vector(
-        b.insert_element(undefined, x, ir.Constant(_I32, 0)),
-        undefined,
-        ir.Constant(_VI, [0] * LANE),
-    )
-
-
-def _lift(b, kind, x):
-    if isinstance(kind, Lanes):
-        return x
-    if kind == types.float32:
-        return _splat(b, x)
-    if kind == types.float64:
-        return _splat(b, b.fptrunc(x, _F))
-    return _splat(b, b.sitofp(x, _F))
-
-
-def _vector_at(cg, b, kind, array, index):
-    data = cg.make_array(kind)(cg, b, array).data
-    return b.bitcast(b.gep(data, [index]), _V.as_pointer())
+from engine.rt import C1, C3, C5, C7, C9, LANE, f32, rt
 
 
 @intrinsic
@@ -82,7 +33,7 @@ def load(tc, array, index):
     """array[index:index+16]; the index is not checked."""
 
     def gen(cg, b, s, a):
-        return b.load(_vector_at(cg, b, s.args[0], a[0], a[1]), align=4)
+        return b.load(vector_at(cg, b, s.args[0], a[0], a[1]), align=4)
 
     return lanes(array, types.intp), gen
 
@@ -92,7 +43,7 @@ def store(tc, array, index, value):
     """array[index:index+16] = value."""
 
     def gen(cg, b, s, a):
-        b.store(_lift(b, s.args[2], a[2]), _vector_at(cg, b, s.args[0], a[0], a[1]), align=4)
+        b.store(lift(b, s.args[2], a[2]), vector_at(cg, b, s.args[0], a[0], a[1]), align=4)
         return cg.get_dummy_value()
 
     return types.void(array, types.intp, value), gen
@@ -101,16 +52,14 @@ def store(tc, array, index, value):
 @intrinsic
 def splat(tc, x):
     """One number in all 16 lanes."""
-    return lanes(x), lambda cg, b, s, a: _lift(b, s.args[0], a[0])
+    return lanes(x), lambda cg, b, s, a: lift(b, s.args[0], a[0])
 
 
 def _arithmetic(name):
     @intrinsic
     def f(tc, x, y):
         def gen(cg, b, s, a):
-            return getattr(b, name)(
-                _lift(b, s.args[0], a[0]), _lift(b, s.args[1], a[1]), flags=FLAGS
-            )
+            return getattr(b, name)(lift(b, s.args[0], a[0]), lift(b, s.args[1], a[1]), flags=FLAGS)
 
         return lanes(x, y), gen
 
@@ -119,9 +68,9 @@ def _arithmetic(name):
 
 def _call(llvm_name, arguments):
     def gen(cg, b, s, a):
-        kind = ir.FunctionType(_V, [_V] * arguments)
+        kind = ir.FunctionType(FLOATS, [FLOATS] * arguments)
         fn = cgutils.get_or_insert_function(b.module, kind, f"{llvm_name}.v{LANE}f32")
-        return b.call(fn, [_lift(b, t, x) for t, x in zip(s.args, a, strict=True)], fastmath=FLAGS)
+        return b.call(fn, [lift(b, t, x) for t, x in zip(s.args, a, strict=True)], fastmath=FLAGS)
 
     return gen
 
@@ -166,7 +115,7 @@ def _compare(op):
     @intrinsic
     def f(tc, x, y):
         def gen(cg, b, s, a):
-            return b.fcmp_ordered(op, _lift(b, s.args[0], a[0]), _lift(b, s.args[1], a[1]))
+            return b.fcmp_ordered(op, lift(b, s.args[0], a[0]), lift(b, s.args[1], a[1]))
 
         return mask(x, y), gen
 
@@ -178,7 +127,7 @@ def select(tc, m, x, y):
     """x where the mask holds, else y."""
 
     def gen(cg, b, s, a):
-        return b.select(a[0], _lift(b, s.args[1], a[1]), _lift(b, s.args[2], a[2]))
+        return b.select(a[0], lift(b, s.args[1], a[1]), lift(b, s.args[2], a[2]))
 
     return lanes(m, x, y), gen
 
@@ -187,12 +136,12 @@ def _reduce(llvm_name, start=None):
     @intrinsic
     def f(tc, x):
         def gen(cg, b, s, a):
-            arguments = [_V] if start is None else [_F, _V]
+            arguments = [FLOATS] if start is None else [FLOAT, FLOATS]
             fn = cgutils.get_or_insert_function(
-                b.module, ir.FunctionType(_F, arguments), f"{llvm_name}.v{LANE}f32"
+                b.module, ir.FunctionType(FLOAT, arguments), f"{llvm_name}.v{LANE}f32"
             )
             return b.call(
-                fn, list(a) if start is None else [ir.Constant(_F, start), a[0]], fastmath=FLAGS
+                fn, list(a) if start is None else [ir.Constant(FLOAT, start), a[0]], fastmath=FLAGS
             )
 
         return types.float32(x), gen
@@ -207,9 +156,9 @@ def _shift(n):
     @intrinsic
     def f(tc, x):
         def gen(cg, b, s, a):
-            zero = ir.Constant(_V, [ir.Constant(_F, 0.0)] * LANE)
+            zero = ir.Constant(FLOATS, [ir.Constant(FLOAT, 0.0)] * LANE)
             index = [LANE + i if i < n else i - n for i in range(LANE)]
-            return b.shuffle_vector(a[0], zero, ir.Constant(_VI, index))
+            return b.shuffle_vector(a[0], zero, ir.Constant(INTS, index))
 
         return lanes(x), gen
 
@@ -223,7 +172,7 @@ shift1, shift2, shift4, shift8 = _shift(1), _shift(2), _shift(4), _shift(8)
 def last(tc, x):
     """Lane 15 in all lanes."""
     return lanes(x), lambda cg, b, s, a: b.shuffle_vector(
-        a[0], a[0], ir.Constant(_VI, [LANE - 1] * LANE)
+        a[0], a[0], ir.Constant(INTS, [LANE - 1] * LANE)
     )
 
 
@@ -232,8 +181,8 @@ def ramp(tc, start):
     """start, start + 1, ... start + 15 (an integer or a float32 in, floats out)."""
 
     def gen(cg, b, s, a):
-        steps = ir.Constant(_V, [ir.Constant(_F, float(i)) for i in range(LANE)])
-        return b.fadd(_lift(b, s.args[0], a[0]), steps)
+        steps = ir.Constant(FLOATS, [ir.Constant(FLOAT, float(i)) for i in range(LANE)])
+        return b.fadd(lift(b, s.args[0], a[0]), steps)
 
     return lanes(start), gen
 
@@ -245,24 +194,26 @@ def _hash(tc, seed, start):
 
     def gen(cg, b, s, a):
         def wide(x):
-            x = b.trunc(x, _I32) if x.type.width > 32 else x
-            empty = ir.Constant(_VI, ir.Undefined)
+            x = b.trunc(x, INT) if x.type.width > 32 else x
+            empty = ir.Constant(INTS, ir.Undefined)
             return b.shuffle_vector(
-                b.insert_element(empty, x, ir.Constant(_I32, 0)),
+                b.insert_element(empty, x, ir.Constant(INT, 0)),
                 empty,
-                ir.Constant(_VI, [0] * LANE),
+                ir.Constant(INTS, [0] * LANE),
             )
 
         def constant(x):
-            return ir.Constant(_VI, [x] * LANE)
+            return ir.Constant(INTS, [x] * LANE)
 
-        x = b.add(wide(a[1]), ir.Constant(_VI, list(range(LANE))))
+        x = b.add(wide(a[1]), ir.Constant(INTS, list(range(LANE))))
         x = b.xor(b.mul(x, constant(0x9E3779B1)), b.mul(wide(a[0]), constant(0x85EBCA77)))
         for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, None)):
             x = b.xor(x, b.lshr(x, constant(shift)))
             if factor:
                 x = b.mul(x, constant(factor))
-        return b.fmul(b.sitofp(x, _V), ir.Constant(_V, [ir.Constant(_F, 2.0**-31)] * LANE))
+        return b.fmul(
+            b.sitofp(x, FLOATS), ir.Constant(FLOATS, [ir.Constant(FLOAT, 2.0**-31)] * LANE)
+        )
 
     return lanes(types.int64, types.int64), gen
 
@@ -328,11 +279,11 @@ def vexp2(tc, x):
 
     def gen(cg, b, s, a):
         def v(c):
-            return ir.Constant(_V, [ir.Constant(_F, float(np.float32(c)))] * LANE)
+            return ir.Constant(FLOATS, [ir.Constant(FLOAT, float(np.float32(c)))] * LANE)
 
         def call(name, *args):
             fn = cgutils.get_or_insert_function(
-                b.module, ir.FunctionType(_V, [_V] * len(args)), f"{name}.v{LANE}f32"
+                b.module, ir.FunctionType(FLOATS, [FLOATS] * len(args)), f"{name}.v{LANE}f32"
             )
             return b.call(fn, args)
 
@@ -343,9 +294,10 @@ def vexp2(tc, x):
         for c in (1 / 120, 1 / 24, 1 / 6, 0.5, 1.0, 1.0):
             y = call("llvm.fma", y, r, v(c))
         power = b.shl(
-            b.add(b.fptosi(n, _VI), ir.Constant(_VI, [127] * LANE)), ir.Constant(_VI, [23] * LANE)
+            b.add(b.fptosi(n, INTS), ir.Constant(INTS, [127] * LANE)),
+            ir.Constant(INTS, [23] * LANE),
         )
-        return b.fmul(y, b.bitcast(power, _V))
+        return b.fmul(y, b.bitcast(power, FLOATS))
 
     return lanes(lanes), gen
 

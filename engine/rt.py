@@ -31,14 +31,11 @@ def cache_folder():
     sources = [
         p
         for p in sorted(engine.glob("*.py"))
-        if "@rt" in p.read_text() or p.name in ("lanes.py", "voice.py")
+        if "@rt" in p.read_text() or p.name.startswith(("lanes", "voice"))
     ]
     sources += sorted((engine.parent / "synths").glob("*.py"))
-    digest = hashlib.sha256(
-        "".join(
-            (numba.__version__, llvmlite.__version__, os.environ.get("NUMBA_CPU_NAME", ""))
-        ).encode()
-    )
+    made_by = (numba.__version__, llvmlite.__version__, os.environ.get("NUMBA_CPU_NAME", ""))
+    digest = hashlib.sha256("".join(made_by).encode())
     for path in sources:
         digest.update(path.read_bytes())
     root = os.environ.get("HIDDENSTAGE_CACHE") or os.path.join(
@@ -51,7 +48,6 @@ numba.config.CACHE_DIR = str(cache_folder())
 # never nnan, ninf, reassoc: they delete NaN guards and repeatability
 SAFE = {"nsz", "arcp", "contract"}
 rt = njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
-inline = njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE, inline="always")
 
 
 def _unary(name):
