@@ -29,6 +29,8 @@ from engine.rig_words import (
     EVENT_WORDS,
     FADE_TOTAL,
     FADING,
+    FAINT,
+    FAINT_SAMPLES,
     FALL,
     FIRST,
     FLOATS,
@@ -144,16 +146,21 @@ def strike(h, t, part, v, hz, level, offset, length):
     voice[AGE * n + v] = h[SERIAL]
     voice[RELEASE_AT * n + v] = h[SAMPLE] + offset + length if length > 0 else i8(1) << i8(60)
     voice[QUIET * n + v] = 0
+    voice[FAINT * n + v] = 0
     voice[FADING * n + v] = 0
     voice[WAITING * n + v] = 0
 
 
 @rt
-def pick(part, voice):
-    """The voice for a new note: a free one, else the oldest released, else the oldest."""
+def pick(t, part, voice):
+    """The voice for a new note: a free one, a faint one, the oldest released, the oldest."""
     n, best, best_rank = part[COUNT], i8(0), i8(1) << i8(62)
     for v in range(part[POLYPHONY]):
         if voice[ACTIVE * n + v] == 0 and voice[WAITING * n + v] == 0:
+            return i8(v)
+    for v in range(part[POLYPHONY]):
+        if voice[FAINT * n + v] >= FAINT_SAMPLES and voice[WAITING * n + v] == 0:
+            clear(t, part, v)
             return i8(v)
         rank = voice[AGE * n + v] + (i8(1) << i8(50)) * voice[GATE * n + v]
         rank += (i8(1) << i8(52)) * voice[WAITING * n + v]
@@ -203,7 +210,7 @@ def note(h, t, index, slid, hz, level, offset, length):
         for other in range(t[PARTS]):
             if other != index and rows[other * PART_WORDS + CHOKE_GROUP] == part[CHOKE_GROUP]:
                 fade_part(words(t[PART_ROWS] + 8 * PART_WORDS * other, PART_WORDS), CHOKE_QUANTA)
-    n, v = part[COUNT], pick(part, voice)
+    n, v = part[COUNT], pick(t, part, voice)
     if voice[ACTIVE * n + v] == 0 or part[POLYPHONY] == 1:
         strike(h, t, part, v, hz, level, offset, length)
         return

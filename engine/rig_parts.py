@@ -14,6 +14,8 @@ from engine.rig_words import (
     DUCK,
     FADE_TOTAL,
     FADING,
+    FAINT,
+    FAINT_LEVEL,
     FALL,
     FIRST,
     FLOATS,
@@ -111,6 +113,7 @@ def settle(h, t, part, v, block, mono, voice, carry):
         for i in range(offset, QUANTUM):
             mono[i] += block[i - offset]
     voice[QUIET * n + v] = voice[QUIET * n + v] + QUANTUM if peak < QUIET_LEVEL else 0
+    voice[FAINT * n + v] = voice[FAINT * n + v] + QUANTUM if peak < FAINT_LEVEL else 0
     if voice[FADING * n + v] > 0:
         voice[FADING * n + v] -= 1
         if voice[FADING * n + v] == 0:

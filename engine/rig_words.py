@@ -99,8 +99,9 @@ LEVEL_DB, PAN, MUTE, CUE, DUCK, STRIP_SENDS = range(6)
     WAITING,
     WAIT_OFFSET,
     WAIT_LENGTH,
+    FAINT,
     VOICE_WORDS,
-) = range(12)
+) = range(13)
 # floats of a voice slot, each (count,)
 NOW_HZ, GOAL_HZ, WAIT_HZ, WAIT_LEVEL, VOICE_FLOATS = range(5)
 LAST_LEFT, LAST_RIGHT, METER, LAST_SENDS = range(4)  # a part's floats
@@ -118,6 +119,7 @@ S_VOICE, S_MONO, S_LEFT, S_RIGHT, S_KEY, S_CURVE, S_CURVE_B, SCRATCH_FLOATS = (
 )
 STEAL_QUANTA, CHOKE_QUANTA = 4, 7  # 2 ms and 4 ms, and one more to play out the voice's offset
 QUIET_SAMPLES, QUIET_LEVEL = 4096, f32(2.0**-20)
+FAINT_SAMPLES, FAINT_LEVEL = 2048, f32(2.0**-12)  # inaudible under a new note: taken without a fade
 SLIDE_S = 0.02  # a 303's pitch lag: 95 % in 60 ms
 METER_FALL = f32(0.9995)
 

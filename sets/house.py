@@ -1,4 +1,11 @@
-"""House."""
+"""House: the model writes the patterns, a fixed grammar keeps the floor; endless, 124 bpm.
+
+needs   stereo out (or none: it renders to a file)
+keys    space next section   1-8 mute kick clap hat openhat bass chords lead pad
+        p prompt   h hold the model   + - temperature   f filter   ! panic
+heard   bass cutoff: how open the next word is   chords: how far the thought turned
+        echo on a stab: a sentence ended   new patterns: a phrase ended
+"""
 from engine.mapping import Link
 from engine.sets import Fx, Part, Set
 from mappings.house import HOUSE_CASTS, HOUSE_GRAMMARS, HOUSE_SCENES
@@ -15,8 +22,6 @@ from synths.pad import PAD
 from synths.reverb import REVERB
 from synths.string import STRING
 from synths.tb303 import TB303
-
-PROMPT = "The night was warm, and down by the harbour the music began."
 
 MUSIC = Music(
     HOUSE_SCENES, HOUSE_GRAMMARS, HOUSE_CASTS,
@@ -45,18 +50,19 @@ LINKS = (
 )
 
 SET = Set(
-    model="embedded", prompt=PROMPT, bpm=124, seed=7, tokens_per_bar=8, temperature=0.9,
+    model="embedded", bpm=124, seed=7, tokens_per_bar=8, temperature=0.9,
+    prompt="The night was warm, and down by the harbour the music began.",
     parts={
-        "kick":    Part(KICK, voices=2, level_db=-6.0),
-        "clap":    Part(CLAP, voices=2, level_db=-12.0, reverb_send=0.12),
-        "hat":     Part(HAT, voices=2, choke="hats", level_db=-17.0, pan=0.15, decay_s=0.08),
-        "openhat": Part(HAT, voices=2, choke="hats", level_db=-17.0, pan=0.15, decay_s=0.45),
-        "bass":    Part(TB303, voices=1, level_db=-9.0, duck=0.8),
-        "chords":  Part(FM, voices=8, level_db=-13.0, duck=0.5, delay_send=0.2, reverb_send=0.15),
-        "lead":    Part(STRING, voices=8, level_db=-13.0, duck=0.3, delay_send=0.3,
+        "kick":    Part(KICK, voices=2, level_db=-1.5),
+        "clap":    Part(CLAP, voices=2, level_db=5.0, reverb_send=0.12),
+        "hat":     Part(HAT, voices=2, choke="hats", level_db=3.0, pan=0.15, decay_s=0.08),
+        "openhat": Part(HAT, voices=2, choke="hats", level_db=-3.0, pan=0.15, decay_s=0.45),
+        "bass":    Part(TB303, voices=1, level_db=8.0, duck=0.8),
+        "chords":  Part(FM, voices=12, level_db=-8.5, duck=0.5, delay_send=0.2, reverb_send=0.15),
+        "lead":    Part(STRING, voices=12, level_db=-0.5, duck=0.3, delay_send=0.3,
                         reverb_send=0.2),
-        "pad":     Part(PAD, voices=8, level_db=-17.0, duck=0.9, reverb_send=0.35),
-        "perc":    Part(FM, voices=4, level_db=-16.0, pan=-0.3, ratio=3.5, decay_s=0.09,
+        "pad":     Part(PAD, voices=12, level_db=-12.0, duck=0.9, reverb_send=0.35),
+        "perc":    Part(FM, voices=4, level_db=2.0, pan=-0.3, ratio=3.5, decay_s=0.09,
                         delay_send=0.25, reverb_send=0.1),
     },
     sends={"delay": Fx(DELAY, level_db=-3.0, beats=0.75), "reverb": Fx(REVERB, level_db=-3.0)},

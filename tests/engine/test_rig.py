@@ -171,3 +171,13 @@ def test_more_events_than_fit_are_refused_not_lost():
     rig = Rig(48000, 4)
     sent = sum(rig.push(10 ** 9, NOTE) for _ in range(5000))
     assert sent == 4096 and rig.events.dtype.itemsize == EVENT_BYTES
+
+
+def test_a_voice_that_has_died_away_is_taken_without_delay():
+    rig = rig_of({"bell": Part(BELL, voices=1 + 1, fade_s=0.05)})
+    for k in range(4):
+        rig.push(10_000 * k, NOTE, pitch_hz=300.0, level=0.5, length=50_000)
+    out = play(rig, 40_000)[:, 0]
+    assert rig.counters()["steals"] == 0 and rig.counters()["strikes"] == 4
+    for k in range(4):
+        assert abs(out[10_000 * k]) > 0.3, "struck at its very sample"
