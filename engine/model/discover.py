@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from engine.errors import ModelError
+from engine.model.trace import TOKENS, features, first_of, is_linear, text_config, trace
 
-TOKENS = 3                                # length of the traced forward
 MIXER = re.compile(r"attn|attention|mixer|mamba|conv|temporal_block|time_mix|rnn", re.I)
 MLP = re.compile(r"mlp|feed_forward|ffn|ff$|moe|channel_mix|experts", re.I)
 NORM = re.compile(r"norm|ln_|ln\d|dropout", re.I)
@@ -24,10 +24,14 @@ NORM = re.compile(r"norm|ln_|ln\d|dropout", re.I)
 
 @dataclass
 class Tap:
-    """A module whose output, times `scale`, is what is captured."""
+    """A module whose output, times `scale`, is what is captured.
+
+    kept  nothing writes into that output later in the forward, so that it may be read at the end
+    """
     module: nn.Module
     name: str
     scale: float = 1.0
+    kept: bool = False
 
 
 @dataclass
@@ -41,6 +45,8 @@ class Block:
     width: int = 0                        # of the activation
     stream: int | str = 0                 # which argument of the block is the residual stream
     streams: bool = False                 # several residual streams (Gemma-3n): the first is read
+    kept: bool = False                    # as in Tap, of the block's output
+    down_kept: bool = False               # and of the down projection's input
 
 
 @dataclass
@@ -53,53 +59,6 @@ class ModelMap:
     notes: list = field(default_factory=list)
 
 
-@dataclass
-class Call:
-    """One call seen by the trace. `out` is a copy of the main output, `ref` the tensor itself."""
-    module: nn.Module
-    inputs: dict
-    ref: torch.Tensor | None
-    out: torch.Tensor | None
-    address: int
-
-
-def hidden(out):
-    """The main tensor in whatever a module returned, or None."""
-    if torch.is_tensor(out):
-        return out
-    if hasattr(out, "last_hidden_state"):
-        return out.last_hidden_state
-    values = out.values() if isinstance(out, dict) else out if isinstance(out, tuple | list) else ()
-    return next((t for t in map(hidden, values) if t is not None), None)
-
-
-def text_config(model):
-    config = model.config
-    return config.get_text_config(decoder=True) if hasattr(config, "get_text_config") else config
-
-
-def first_of(config, *names):
-    """The first of several names a config has as an int, else 0."""
-    found = (getattr(config, name, None) for name in names)
-    return next((value for value in found if isinstance(value, int)), 0)
-
-
-def is_linear(module):
-    """nn.Linear, GPT-2's Conv1D, and quantised ones by their name."""
-    kind = type(module).__name__
-    return isinstance(module, nn.Linear) or "Linear" in kind or "Conv1D" in kind
-
-
-def features(module):
-    """(in, out) features of a linear-like module; 0 where it does not say."""
-    if hasattr(module, "nx"):
-        return module.nx, module.nf
-    if hasattr(module, "in_features"):
-        return module.in_features, module.out_features
-    shape = getattr(getattr(module, "weight", None), "shape", (0, 0))
-    return (shape[0], shape[1]) if "Conv1D" in type(module).__name__ else (shape[-1], shape[0])
-
-
 def declared_blocks(model):
     """Class names that the model itself lists as producers of hidden states (transformers 5)."""
     names = set()
@@ -110,30 +69,6 @@ def declared_blocks(model):
             target = getattr(item, "target_class", item)
             names |= {getattr(target, "__name__", target)} if target is not None else set()
     return names
-
-
-@torch.inference_mode()
-def trace(model):
-    """Every module call of one forward of TOKENS tokens, in the order in which they returned."""
-    calls = []
-
-    def hook(module, args, kwargs, out):
-        named = {**dict(enumerate(args)), **kwargs}
-        inputs = {k: v for k, v in named.items() if torch.is_tensor(v)}
-        ref = hidden(out)
-        small = ref is not None and ref.numel() < 1 << 22
-        calls.append(Call(module, inputs, ref, ref.clone() if small else None,
-                          ref.data_ptr() if ref is not None else 0))
-
-    handles = [m.register_forward_hook(hook, with_kwargs=True) for m in model.modules()]
-    vocabulary = max(8, first_of(text_config(model), "vocab_size"))
-    try:
-        ids = torch.arange(3, 3 + TOKENS)[None] % vocabulary
-        model(input_ids=ids.to(next(model.parameters()).device), use_cache=False)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return calls
 
 
 def find_blocks(model, calls):
@@ -202,7 +137,7 @@ def find_writes(start, end, mixers, mlps, tolerance):
         found = close(start, end, [c.out.reshape(start.shape) for _, c in every], tolerance)
         plain = found is not None and set(found) == {1.0}
         if found is not None and (best is None or (plain and not best[0])):
-            taps = [Tap(c.module, n, s) for (n, c), s in zip(every, found, strict=True)]
+            taps = [Tap(c.module, n, s, c.kept()) for (n, c), s in zip(every, found, strict=True)]
             best = plain, tuple(taps[:len(attention)]), tuple(taps[len(attention):])
         if plain:
             break
@@ -269,6 +204,8 @@ def map_block(name, module, calls, place, before, tolerance):
         block.attention, block.mlp = find_writes(start, call.out, mixers, mlps, tolerance)
     block.down = find_down(module, inside, width)
     block.width = features(block.down)[0] if block.down is not None else 0
+    block.kept = call.kept()
+    block.down_kept = all(c.source_kept() for c in inside if c.module is block.down)
     return block
 
 
