@@ -132,3 +132,17 @@ def test_half_precision_rows_are_exact():
         states = model(input_ids=torch.tensor([PROMPT]), output_hidden_states=True).hidden_states
     for i in range(zoo.LAYERS):
         assert np.array_equal(capture.stage["resid"][:len(PROMPT), i], states[i][0].float().numpy())
+
+
+def test_closing_leaves_the_model_as_it_was():
+    model = zoo.tiny("llama")
+    with torch.inference_mode():
+        found = discover(model)
+        first = Capture(found, describe(model, found, "llama", 64))
+        second = Capture(found, describe(model, found, "llama", 64))
+        second.close()
+        first.count = 1
+        model(input_ids=torch.tensor([[7]]))
+        assert first.stage["resid"][0].any() and not second.stage["resid"].any()
+        first.close()
+    assert not any("forward" in module.__dict__ for module in model.modules())
