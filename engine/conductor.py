@@ -8,9 +8,11 @@ record arrives; offline with the step it is due at.
 """
 import time
 from collections import deque
+from dataclasses import replace
 
 from engine.clock import STEPS_PER_BAR
 from engine.errors import EngineError, MappingError
+from engine.journal import write_step
 from engine.mapping import Links, Target
 from engine.param import Param
 from engine.records import HOLD, NOTE, PANIC, PROMPT, TEMPERATURE
@@ -35,7 +37,7 @@ def links_of(made, table, features):
 
 
 class Conductor:
-    """Turns one deck's records into events.
+    """One deck's records into events.
 
     source    records;  meter  measures them;  wait() is called while offline waits
     throttle  offline: tokens a second that the model pretends to need (None: as fast as it is);
@@ -59,7 +61,7 @@ class Conductor:
         self.lost, self.held, self.swept = False, False, 0.0
         self.faults, self._strange = deque(), set()
         self._silent_until, self._starts = 0, deque(maxlen=REMEMBERED)
-        self._adopted = self._retired = None
+        self._adopted = self._retired = self._turned = None
         self.tune(0)
 
     # ---- records
@@ -73,7 +75,24 @@ class Conductor:
             self.queue.append(frame)
             self.arrived_s.append(time.monotonic())
             if self.live:
-                self._turn(frame, 0)
+                self._turn(self._rest(frame), 0)
+        if self.live and not (self.recorder and self.recorder.states):
+            self._glance()
+
+    def _glance(self):
+        """Links that need only a STATE do not wait for its TOKEN, which comes after sampling."""
+        state = self.source.early()
+        frame = None if state is None else self.meter.glance(state)
+        if frame is not None:
+            self._turned = frame
+            self._turn(frame, 0)
+
+    def _rest(self, frame):
+        """A frame without what links have acted on already."""
+        known = self._turned.raw if self._turned and self._turned.seq == frame.seq else {}
+        raw, unit = ({name: x for name, x in part.items() if name not in known}
+                     for part in (frame.raw, frame.unit))
+        return replace(frame, raw=raw, unit=unit)
 
     def _turn(self, frame, sample):
         """A frame's links move their parameters."""
@@ -175,7 +194,7 @@ class Conductor:
                 self._note(step, note)
         self.last = made
         if self.recorder:
-            self._journal(step, frames, late, made)
+            write_step(self.recorder, step, sample, late, made, frames)
 
     def _bar(self, step):
         """What waited for the bar line; whatever fails, the bar is played."""
@@ -201,22 +220,11 @@ class Conductor:
                                  flags=int(note.slide), pitch_hz=hz(note.pitch_st),
                                  level=note.level))
 
-    def _journal(self, step, frames, late, made):
-        self.recorder.chunk(b"STEP", {
-            "step": step, "sample": self.clock.sample_of(step), "late": late,
-            "section": made.section, "bar": made.section_bar, "chord": made.chord,
-            "notes": [[n.part, n.pitch_st, round(n.level, 4), n.delay_steps, n.length_steps,
-                       int(n.slide), n.cause] for n in made.notes]})
-        for frame in frames:
-            self.recorder.chunk(b"FRAM", {
-                "step": step, "seq": frame.seq, "token": frame.token, "text": frame.text,
-                "flags": frame.flags, "raw": frame.raw, "unit": frame.unit,
-                "marks": [frame.sentence_end, frame.punctuation, frame.paragraph_end]})
-
     # ---- controls
     def _control(self, kind, value=0.0, text=""):
         self.source.control(kind, value, text)
         self.queue.clear()
+        self._turned = None
         if self.recorder:
             self.recorder.chunk(b"CTRL", {"step": self.step, "kind": kind, "value": value,
                                           "text": text})
@@ -248,9 +256,6 @@ class Conductor:
                          Target(f"{part}.mute", float(part in self.mutes)))
         self.at_bar.append(flip)
 
-    def next_section(self):
-        self.player.next_section()
-
     def sweep(self, position, bars):
         """Takes the DJ filter to a position over some bars."""
         seconds = bars * STEPS_PER_BAR * self.clock.samples_per_step(self.step) / self.clock.rate_hz
@@ -281,8 +286,8 @@ class Conductor:
             self.clock.set_bpm(made.bpm, step)
         self.tune(sample)
         self.mutes &= set(table.parts)
-        for path in [f"{part}.mute" for part in self.mutes]:
-            self._target(sample, Target(path, 1.0))
+        for part in self.mutes:
+            self._target(sample, Target(f"{part}.mute", 1.0))
         if self.swept and SWEPT in table.registry.index:
             self._target(sample, Target(SWEPT, self.swept))
         if self.recorder:

@@ -107,6 +107,20 @@ class Recorder:
             self._shut()
 
 
+def write_step(recorder, step, sample, late, made, frames):
+    """What one 16th brought (a `Step`), and the records that were heard in it."""
+    recorder.chunk(b"STEP", {
+        "step": step, "sample": sample, "late": late, "section": made.section,
+        "bar": made.section_bar, "chord": made.chord,
+        "notes": [[n.part, n.pitch_st, round(n.level, 4), n.delay_steps, n.length_steps,
+                   int(n.slide), n.cause] for n in made.notes]})
+    for frame in frames:
+        recorder.chunk(b"FRAM", {
+            "step": step, "seq": frame.seq, "token": frame.token, "text": frame.text,
+            "flags": frame.flags, "raw": frame.raw, "unit": frame.unit,
+            "marks": [frame.sentence_end, frame.punctuation, frame.paragraph_end]})
+
+
 def _chunks(file, size):
     """(kind, payload) of each whole chunk; ends quietly at the first broken one."""
     while len(head := file.read(HEADER.size)) == HEADER.size:

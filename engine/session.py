@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
 
 from engine import sets
 from engine.clock import STEPS_PER_BAR, Clock
@@ -17,6 +16,7 @@ from engine.performance import Performance, choose
 from engine.render import caller
 from engine.render import render as render
 from engine.render import replay as replay
+from engine.status import Status as Status
 from engine.stream import open_stream
 
 LEAD_S = 0.05                             # notes are sent this long before they sound
@@ -26,32 +26,6 @@ SWITCH_S = 0.0005                         # how long another Python thread may k
 STALLED_S, STALLED_TOKENS = 0.5, 6        # without a record for the longer of these: stalled
 WARMER, SWEEP_BARS, SWEEP = 0.1, 2, 0.7
 BEAT_STEPS = STEPS_PER_BAR // 4
-
-
-@dataclass
-class Status:
-    """A moment of a performance, for a view."""
-    set: str = ""
-    section: str = ""
-    section_bar: int = 0
-    section_bars: int = 0
-    bar: int = 0
-    beat: int = 0
-    bpm: float = 0.0
-    text: str = ""
-    features: dict = field(default_factory=dict)
-    levels_db: dict = field(default_factory=dict)
-    master_db: float = -120.0
-    late_blocks: int = 0
-    late_records: int = 0
-    late_notes: int = 0
-    model_state: str = ""
-    messages: list = field(default_factory=list)
-    mutes: set = field(default_factory=set)
-    pending: str = ""
-    recording: str = ""
-    seconds: float = 0.0
-    done: bool = False
 
 
 class Session:
@@ -227,7 +201,7 @@ class Session:
         self.conductor.at_bar.append(lambda step: setattr(self, "_pending", ""))
 
     def _next(self):
-        self.conductor.next_section()
+        self.conductor.player.next_section()
         self._at_bar("next section")
 
     def _mute(self, part):

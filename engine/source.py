@@ -17,6 +17,7 @@ class Source:
     def __init__(self, supervised):
         self.supervised, self.next_seq, self.ahead = supervised, 0, 0
         self.enters, self._restarts, self._unanswered = None, 0, None
+        self._early = None
 
     def poll(self):
         """Keeps the supervisor going: "starting", "ready", "recovering" or "failed"."""
@@ -86,6 +87,21 @@ class Source:
                 return None
             self.supervised.pop()
         return None
+
+    def early(self):
+        """The STATE that came before its TOKEN, once, or None; `arrive` brings both later."""
+        supervised = self.supervised
+        worker = supervised.worker
+        if worker is None or worker.state is None or supervised.waiting() > len(worker.token):
+            return None
+        state = worker.state.front(self.ahead)
+        if state is None or len(worker.token) > self.ahead:
+            return None
+        which = int(state["seq"]), int(state["generation"])
+        if which == self._early or which[0] < self.next_seq or which[1] < worker.generation:
+            return None
+        self._early = which
+        return state
 
     def take(self):
         """The oldest record has been played."""

@@ -16,6 +16,7 @@ from mappings.features.common import GRID, curve, packed, places, unpacked
 FAMILIES = {"token": token.Token, "resid": resid.Resid, "writes": writes.Writes, "mlp": mlp.Mlp,
             "text": text.Text}
 NAMES = tuple(name for family in FAMILIES.values() for name in family.names)
+ON_STATE = ("resid", "writes", "mlp")      # families that need no TOKEN
 UNCOUNTED = SINK | TEMPLATE | INVALID
 PROFILE = 1                               # version of `profile`'s layout
 
@@ -23,6 +24,10 @@ PROFILE = 1                               # version of `profile`'s layout
 def spoken(token_row):
     """The text of a TOKEN row; a character cut at the row's end is left out."""
     return token_row["text"][:int(token_row["text_bytes"])].tobytes().decode("utf-8", "ignore")
+
+
+def _which(state_row):
+    return int(state_row["seq"]), int(state_row["generation"])
 
 
 class Meter:
@@ -34,7 +39,8 @@ class Meter:
         self.families = {name: family(descriptor) for name, family in FAMILIES.items()}
         self._reader, self._looks = text.Reader(), []
         self._grid = np.full((len(NAMES), GRID), np.nan)
-        self._values, self._places = np.empty(len(NAMES)), np.empty(len(NAMES))
+        self._values, self._places = np.full(len(NAMES), np.nan), np.empty(len(NAMES))
+        self._glanced = None
         ends = np.cumsum([len(family.names) for family in FAMILIES.values()])
         self._parts = [self._values[end - len(family.names):end]
                        for family, end in zip(FAMILIES.values(), ends, strict=True)]
@@ -71,6 +77,7 @@ class Meter:
     def forget(self):
         """Back to the beginning of a performance; what was learned stays."""
         self._reader.forget()
+        self._glanced = None
         for family in self.families.values():
             family.forget()
 
@@ -84,7 +91,27 @@ class Meter:
                       paragraph_end=marks.paragraph_end)
         if flags & (UNCOUNTED | CALIBRATION):
             return frame
-        self._value(self._look(state_row, token_row, marks))
+        known = ON_STATE if self._glanced == _which(state_row) else ()
+        self._read([name for name in self.families if name not in known], state_row, token_row,
+                   marks)
+        return self._filled(frame)
+
+    def glance(self, state_row):
+        """What a record's STATE says before its TOKEN is there: a frame without the rest, or None
+        for a row that is not counted. `measure` of the same record goes on from it."""
+        if int(state_row["flags"]) & (UNCOUNTED | CALIBRATION):
+            return None
+        self._values[:] = np.nan
+        self._read(ON_STATE, state_row, None, None)
+        self._glanced = _which(state_row)
+        return self._filled(Frame(int(state_row["seq"]), -1, "", int(state_row["flags"])))
+
+    def _read(self, names, state_row, token_row, marks):
+        for (name, family), part in zip(self.families.items(), self._parts, strict=True):
+            if name in names:
+                family.value(family.look(state_row, token_row, marks), part)
+
+    def _filled(self, frame):
         places(self._values, self._grid, self._places)
         raw = zip(NAMES, self._values.tolist(), strict=True)
         unit = zip(NAMES, self._places.tolist(), strict=True)

@@ -45,7 +45,7 @@ class Twin:
 
     def __init__(self):
         self.ready, self.next_seq, self.enters, self.controls = deque(), 0, None, []
-        self.playing = deque()
+        self.playing, self.before = deque(), deque()
 
     def give(self, *seqs, word="w"):
         for seq in seqs:
@@ -59,6 +59,9 @@ class Twin:
         self.playing.append(self.ready.popleft())
         return self.playing[-1], None
 
+    def early(self):
+        return self.before.popleft() if self.before else None
+
     def take(self):
         self.next_seq = self.playing.popleft().seq + 1
 
@@ -69,7 +72,10 @@ class Twin:
 
 
 class Plain:
-    names = ("token.surprisal_nat",)
+    names = ("token.surprisal_nat", "resid.mid.speed")
+
+    def glance(self, state):
+        return state
 
     def measure(self, state, token):
         return state
@@ -184,6 +190,20 @@ def test_live_a_link_acts_when_its_record_arrives():
     source.give(5, 6)
     now = rig.sample
     assert moves(run(conductor, 2), index) == [(now, 0.5), (now, 0.6)]
+
+
+def test_live_a_link_of_the_state_does_not_wait_for_the_token_and_acts_once():
+    table = (*LINKS, Link("resid.mid.speed", (0.0, 1.0), "pad.pan", (0.0, 1.0)))
+    conductor, source, rig = stage(live=True, links=table)
+    paths = [rig.tables[0].registry.index[path] for path in ("bell.bright", "pad.pan")]
+    speed = {"resid.mid.speed": 0.5}
+    source.before.append(Frame(0, -1, "", 0, speed, speed))
+    first, both = run(conductor, 1), {"token.surprisal_nat": 0.25} | speed
+    source.ready.append(Frame(0, 0, "w", 0, both, both))
+    second = run(conductor, 1)
+    assert [len(moves(first, path)) for path in paths] == [0, 1]
+    assert [len(moves(second, path)) for path in paths] == [1, 0]
+    assert moves(first, paths[1]) == [(0, 0.5)] and conductor.frame.raw == both
 
 
 def test_a_trigger_strikes_at_its_records_step():

@@ -40,6 +40,21 @@ def test_the_same_records_give_the_same_frames_and_another_order_others():
                for a, b in zip(first, back, strict=True))
 
 
+def test_a_glance_at_the_state_says_what_the_whole_record_will():
+    rows, played = planted.stream(1, 80), planted.stream(2, 30)
+    plain, meter = planted.calibrated(rows), planted.calibrated(rows)
+    for number, (state, token) in enumerate(played):
+        early = meter.glance(state) if number % 3 else None
+        frame, whole = plain.measure(state, token), meter.measure(state, token)
+        assert (whole.raw, whole.unit) == (frame.raw, frame.unit)
+        if early:
+            assert {"resid.mid.speed", "mlp.mid.write", "mlp.mid.sparsity"} <= set(early.raw)
+            assert early.raw.items() <= frame.raw.items() and "token.margin_nat" not in early.raw
+            assert early.unit.items() <= frame.unit.items()
+    sink = planted.state(np.random.default_rng(9), flags=records.SINK)
+    assert meter.glance(sink) is None
+
+
 def test_playing_never_moves_the_calibration():
     meter = planted.calibrated(planted.stream(1, 80))
     before = json.dumps(meter.profile())

@@ -1,0 +1,28 @@
+"""What a session shows of itself. Thread: any."""
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Status:
+    """A moment of a performance, for a view."""
+    set: str = ""
+    section: str = ""
+    section_bar: int = 0
+    section_bars: int = 0
+    bar: int = 0
+    beat: int = 0
+    bpm: float = 0.0
+    text: str = ""
+    features: dict = field(default_factory=dict)
+    levels_db: dict = field(default_factory=dict)
+    master_db: float = -120.0
+    late_blocks: int = 0
+    late_records: int = 0
+    late_notes: int = 0
+    model_state: str = ""
+    messages: list = field(default_factory=list)
+    mutes: set = field(default_factory=set)
+    pending: str = ""
+    recording: str = ""
+    seconds: float = 0.0
+    done: bool = False
