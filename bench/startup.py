@@ -5,6 +5,7 @@ sound is the first sample of the first bar, from the start of the process. Threa
 """
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -41,8 +42,11 @@ def child(model):
 
 def memory_mb():
     """What this process holds in memory, MB."""
-    import psutil
-    return psutil.Process().memory_info().rss / 1e6
+    pages = Path("/proc/self/statm")
+    if pages.exists():
+        return int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / 1e6 if sys.platform == "darwin" else most / 1e3
 
 
 def stage(model, cache=None):

@@ -1,7 +1,9 @@
 """Live: the conductor's thread beside the audio thread, what a performer sees and presses. Thread:
 control."""
+import contextlib
 import gc
 import math
+import os
 import sys
 import threading
 import time
@@ -21,6 +23,7 @@ from engine.stream import open_stream
 
 LEAD_S = 0.05                             # notes are sent this long before they sound
 WARM_QUANTA, START_S = 64, 0.2
+NICE = -10                                # the conductor is woken before others, where allowed
 LOOP_S, POLL_S, WATCH_S, FIRST_RECORD_S = 0.001, 0.02, 0.5, 60.0
 SWITCH_S = 0.0005                         # how long another Python thread may keep this one waiting
 STALLED_S, STALLED_TOKENS = 0.5, 6        # without a record for the longer of these: stalled
@@ -90,6 +93,9 @@ class Session:
 
     # ---- the conductor's thread
     def _conduct(self):
+        if sys.platform == "linux":           # elsewhere priorities are not a thread's own
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
         while not self._stop.is_set():
             try:
                 self._attend()
