@@ -66,18 +66,8 @@ from engine.rt import QUANTUM, denormals_off, denormals_restore, f32, from_db, l
 
 @rt
 def run_effect(h, t, row, left, right, dt):
-    call_unit(
-        row[E_UNIT],
-        i8(2),
-        h[SCRATCH] + 4 * S_KEY,
-        i8(1),
-        row[E_STATE],
-        t[VALUE] + 4 * row[E_FIRST],
-        right,
-        left,
-        dt,
-        f32(0),
-    )
+    call_unit(row[E_UNIT], i8(2), h[SCRATCH] + 4 * S_KEY, i8(1), row[E_STATE],
+              t[VALUE] + 4 * row[E_FIRST], right, left, dt, f32(0))
 
 
 @rt
@@ -91,18 +81,9 @@ def play_deck(h, t, dt):
     for i in range(QUANTUM):
         curve[i] = f32(1)
     if t[DUCK_UNIT]:
-        call_unit(
-            t[DUCK_UNIT],
-            i8(2),
-            h[SCRATCH] + 4 * S_KEY,
-            i8(1),
-            t[DUCK_STATE],
-            t[VALUE] + 4 * t[DUCK_PARAM],
-            h[SCRATCH] + 4 * S_CURVE_B,
-            h[SCRATCH] + 4 * S_CURVE,
-            dt,
-            f32(0),
-        )
+        call_unit(t[DUCK_UNIT], i8(2), h[SCRATCH] + 4 * S_KEY, i8(1), t[DUCK_STATE],
+                  t[VALUE] + 4 * t[DUCK_PARAM], h[SCRATCH] + 4 * S_CURVE_B,
+                  h[SCRATCH] + 4 * S_CURVE, dt, f32(0))
     for index in range(t[PARTS]):
         part = words(t[PART_ROWS] + 8 * PART_WORDS * index, PART_WORDS)
         if play_part(h, t, part, dt):
@@ -164,18 +145,8 @@ def quantum(h):
             if fader[GAIN] > f32(0) or fader[GAIN_GOAL] > f32(0):
                 play_deck(h, t, real[DT])
     if h[FINAL_UNIT]:
-        call_unit(
-            h[FINAL_UNIT],
-            i8(2),
-            h[SCRATCH] + 4 * S_KEY,
-            i8(1),
-            h[FINAL_STATE],
-            h[FINAL_PARAMS],
-            h[OUT] + 4 * QUANTUM,
-            h[OUT],
-            real[DT],
-            f32(0),
-        )
+        call_unit(h[FINAL_UNIT], i8(2), h[SCRATCH] + 4 * S_KEY, i8(1), h[FINAL_STATE],
+                  h[FINAL_PARAMS], h[OUT] + 4 * QUANTUM, h[OUT], real[DT], f32(0))
     fifo = floats(h[FIFO], n * QUANTUM)
     peak = real[PEAK] * METER_FALL
     for i in range(QUANTUM):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.rig_events import clear, strike
+from engine.rig_voices import clear, strike
 from engine.rig_words import (
     ACTIVE,
     BUS,
@@ -139,18 +139,8 @@ def held(h, t, part, voice):
             groups = v // LANE + 1
             if voice[GATE * n + v] and voice[RELEASE_AT * n + v] < h[SAMPLE] + QUANTUM:
                 voice[GATE * n + v] = 0
-                call_unit(
-                    part[UNIT],
-                    i8(1),
-                    v,
-                    n,
-                    part[STATE],
-                    t[VALUE] + 4 * part[FIRST],
-                    part[PITCH],
-                    i8(0),
-                    f32(0),
-                    f32(0),
-                )
+                call_unit(part[UNIT], i8(1), v, n, part[STATE], t[VALUE] + 4 * part[FIRST],
+                          part[PITCH], i8(0), f32(0), f32(0))
             if pitch[NOW_HZ * n + v] != pitch[GOAL_HZ * n + v]:
                 now, goal = np.float64(pitch[NOW_HZ * n + v]), np.float64(pitch[GOAL_HZ * n + v])
                 near = abs(goal / now - 1.0) < 1e-5
@@ -177,18 +167,8 @@ def play_part(h, t, part, dt):
             if voice[ACTIVE * n + v]:
                 for i in range(QUANTUM):
                     block[i] = f32(0)
-                call_unit(
-                    part[UNIT],
-                    i8(2),
-                    v,
-                    n,
-                    part[STATE],
-                    params,
-                    part[PITCH],
-                    scratch + 4 * S_VOICE,
-                    dt,
-                    f32(0),
-                )
+                call_unit(part[UNIT], i8(2), v, n, part[STATE], params, part[PITCH],
+                          scratch + 4 * S_VOICE, dt, f32(0))
                 settle(h, t, part, v, block, mono, voice, carry)
         return True
     wide = floats(scratch + 4 * S_VOICE, QUANTUM * LANE)
@@ -196,18 +176,8 @@ def play_part(h, t, part, dt):
     for g in range(groups):
         for i in range(QUANTUM * LANE):
             wide[i] = f32(0)
-        call_unit(
-            part[UNIT],
-            i8(2),
-            g,
-            n,
-            part[STATE],
-            params,
-            part[PITCH],
-            scratch + 4 * S_VOICE,
-            dt,
-            f32(0),
-        )
+        call_unit(part[UNIT], i8(2), g, n, part[STATE], params, part[PITCH], scratch + 4 * S_VOICE,
+                  dt, f32(0))
         for lane in range(LANE):
             if g * LANE + lane < part[POLYPHONY] and voice[ACTIVE * n + g * LANE + lane]:
                 for i in range(QUANTUM):
@@ -226,21 +196,18 @@ def pour(source, target, at):
 
 @rt
 def strip(h, t, part, index, curve):
-    """A part's mono quantum through level, pan, duck and sends into the deck's buses and
-    outputs."""
+    """A part's mono quantum through level, pan, duck and sends into buses and outputs."""
     value = floats(t[VALUE], t[PARAMS])
     mono = floats(h[SCRATCH] + 4 * S_MONO, QUANTUM)
     last = floats(part[LAST], PART_FLOATS)
     bus = floats(t[BUS], (1 + t[SENDS]) * 2 * QUANTUM)
     out, channels = floats(h[OUT], h[CHANNELS] * QUANTUM), h[CHANNELS]
     first = part[STRIP]
-    gain = from_db(value[first + LEVEL_DB]) * (
-        f32(1) - min(max(value[first + MUTE], f32(0)), f32(1))
-    )
+    opened = f32(1) - min(max(value[first + MUTE], f32(0)), f32(1))
+    gain = from_db(value[first + LEVEL_DB]) * opened
     angle = (value[first + PAN] + f32(1)) * f32(0.125)
     left, right = gain * sine(angle + f32(0.25)), gain * sine(angle)
-    step = f32(1 / QUANTUM)
-    from_left, from_right = last[LAST_LEFT], last[LAST_RIGHT]
+    from_left, from_right, step = last[LAST_LEFT], last[LAST_RIGHT], f32(1 / QUANTUM)
     slope_left, slope_right = (left - from_left) * step, (right - from_right) * step
     depth, cue, meter = value[first + DUCK], value[first + CUE] > f32(0.5), last[METER] * METER_FALL
     a = floats(h[SCRATCH] + 4 * S_LEFT, QUANTUM)

@@ -46,7 +46,7 @@ class Ring:
 
     Ring(path, dtype, slots=n)   makes the file anew; Ring(path, dtype) opens it;
                                  path None keeps it in this process
-    raises FileNotFoundError, or ValueError when the file is not this ring
+    raises OSError when there is no such file or no room, ValueError when it is not this ring
     """
 
     def __init__(self, path, dtype, slots=None, limit=None, epoch=0):
@@ -56,8 +56,7 @@ class Ring:
             self._map = mmap.mmap(-1, WORDS * 8 + slots * size)
         else:
             if slots:
-                with open(self.path, "wb") as file:
-                    file.truncate(WORDS * 8 + slots * size)
+                self._make(WORDS * 8 + slots * size)
             with open(self.path, "r+b") as file:
                 self._map = mmap.mmap(file.fileno(), 0)
         self.words = np.frombuffer(self._map, np.int64, WORDS)
@@ -67,6 +66,16 @@ class Ring:
         if int(self.words[SIZE]) != size or len(self._map) != WORDS * 8 + self.slots * size:
             raise ValueError(f"{self.path} is not a ring of {size}-byte records")
         self.rows = np.frombuffer(self._map, self.dtype, self.slots, WORDS * 8)
+
+    def _make(self, size):
+        """The file with all its room: a write into a hole kills the process when memory is full."""
+        with open(self.path, "wb") as file:
+            file.truncate(size)
+            if hasattr(os, "posix_fallocate"):    # not on macOS
+                try:
+                    os.posix_fallocate(file.fileno(), 0, size)
+                except OSError as fault:
+                    raise OSError(fault.errno, fault.strerror, self.path) from None
 
     # ---- the writer
     def slot(self):

@@ -35,17 +35,8 @@ def _zeros(count, dtype=np.float32):
 class Table:
     """A set's parts, sends, masters and duck as rig memory."""
 
-    def __init__(
-        self,
-        parts,
-        sends=None,
-        master=(),
-        duck=None,
-        key_part="",
-        out_level_db=0.0,
-        noise_seed=1,
-        deck="a",
-    ):
+    def __init__(self, parts, sends=None, master=(), duck=None, key_part="", out_level_db=0.0,
+                 noise_seed=1, deck="a"):
         self.registry, self.parts, self._keep = Registry(deck), dict(parts), []
         self.sends = {name: as_fx(fx) for name, fx in (sends or {}).items()}
         self.words = self._array(R.TABLE_WORDS, np.int64)

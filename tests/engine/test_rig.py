@@ -138,6 +138,19 @@ def test_panic_silences_everything():
     assert not play(rig, 2000)[:, :2].any()
 
 
+def test_what_a_panic_cut_off_is_not_heard_when_the_deck_returns():
+    rig = rig_of({"bell": Part(BELL)})
+    for sample in (0, 4000):                  # one that sounds, one that was sent already
+        rig.push(sample, NOTE, pitch_hz=440.0, level=1.0, length=48000)
+    play(rig, 3000)
+    rig.push(0, PANIC)
+    rig.push(4000, PANIC)
+    rig.fade(0, 0, 0.0, 0.002)
+    play(rig, 6000)
+    rig.fade(0, 0, 1.0, 0.002)
+    assert not play(rig, 6000).any()
+
+
 def test_cue_is_heard_before_the_fader():
     rig = rig_of({"pad": Part(STEADY, cue=1.0, level_db=-120.0)})
     rig.push(0, NOTE, pitch_hz=100.0, level=0.5, length=0)

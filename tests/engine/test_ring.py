@@ -1,4 +1,6 @@
 """The ring between two processes: order, back-pressure, no torn record, no foreign file."""
+import errno
+import os
 import subprocess
 import sys
 
@@ -62,3 +64,11 @@ def test_a_file_that_is_no_such_ring_is_refused(tmp_path):
     Ring(tmp_path / "ring", ROW, slots=4)
     with pytest.raises(ValueError, match="not a ring"):
         Ring(tmp_path / "ring", np.dtype("f8"))
+
+
+def test_a_ring_without_room_is_an_error_and_no_crash_later(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space left on device.*ring"):
+        Ring(tmp_path / "ring", ROW, slots=4)
