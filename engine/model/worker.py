@@ -14,13 +14,14 @@ calibrate, standby, held      read the neutral text first; wait for a task; begi
 import gc
 import json
 import os
+import shutil
 import sys
 import threading
 import time
 from pathlib import Path
 
 from engine.errors import EngineError, ModelError
-from engine.model.process import LOADING
+from engine.model.process import LOADING, PREFIX
 from engine.records import CONTROL, HOLD, PROMPT, SKIP, STOP, TEMPERATURE
 from engine.ring import Ring
 
@@ -35,14 +36,16 @@ def write(folder, name, data):
     os.replace(side, folder / name)
 
 
-def follow_parent():
-    """Ends this process when its standard input ends."""
+def follow_parent(folder):
+    """Ends this process when its standard input ends, and takes its folder away."""
     def watch():
         try:
             while sys.stdin.buffer.read(1):
                 continue
         except (OSError, ValueError):
             pass
+        if folder.name.startswith(PREFIX):
+            shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)
     threading.Thread(target=watch, daemon=True, name="parent").start()
 
@@ -168,8 +171,8 @@ def serve(folder, settings):
     raises  ModelError when the model cannot be played
     """
     begin = time.perf_counter()
-    import torch
     loaded = beat_while_loading(folder)
+    import torch
     check(settings)
     torch.set_num_threads(int(settings.get("threads") or max(1, (os.cpu_count() or 1) - 2)))
     with torch.inference_mode():
@@ -206,7 +209,7 @@ def attempt(folder, settings):
 
 def main(arguments):
     folder, settings = Path(arguments[0]), json.loads(arguments[1])
-    follow_parent()
+    follow_parent(folder)
     if settings.get("nice"):
         os.nice(int(settings["nice"]))
     return attempt(folder, settings)

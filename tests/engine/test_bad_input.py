@@ -50,7 +50,7 @@ def test_a_set_with_a_wrong_name_in_a_table(capsys, tmp_path, monkeypatch):
     for step in ("start", "stop"):                             # a model may load meanwhile
         monkeypatch.setattr(supervisor.Supervised, step, lambda *_: None)
     source = (cli.Path(cli.__file__).parents[1] / "sets" / "house.py").read_text("utf-8")
-    (tmp_path / "mine.py").write_text(source.replace("level_db=-9.0", "levle_db=-9.0", 1))
+    (tmp_path / "mine.py").write_text(source.replace("level_db=8.0", "levle_db=8.0", 1))
     with pytest.raises(SystemExit) as left:
         cli.main(["render", "mine.py", "--out", "x.wav"])
     assert left.value.code == 2
