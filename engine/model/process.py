@@ -1,14 +1,19 @@
 """The stage's end of one model process: starts it, asks how it is, sends controls. Thread: control.
 
 No torch here. Each worker has a folder of its own in shared memory, so one that wakes up beside its
-successor writes into rings nobody reads.
+successor writes into rings nobody reads. The stage holds a lock on a file in it: where the lock is
+free, a stage was killed.
 """
+import contextlib
+import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -21,6 +26,8 @@ from engine.ring import BEAT, Ring, shared_folder
 POLITE_S = 1.0                            # how long a worker may take to stop before it is killed
 SILENT_S, SILENT_LOADING_S = 2.0, 15.0    # without a sign of life, a worker is taken for dead
 LOADING = 10                              # word of the control ring: the sign of life while loading
+PREFIX, LOCK = "hiddenstage-worker-", "stage"      # of a worker's folder; the file that is locked
+YOUNG_S = 10.0                            # a folder may be this old before its lock is held
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -38,24 +45,54 @@ def default_threads():
     return max(1, (os.cpu_count() or 1) - 2)
 
 
+def sweep():
+    """Removes what killed stages left in shared memory: folders, and workers that were stopped."""
+    for folder in shared_folder().glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError, ValueError):        # held by its stage, or not ours
+            with open(folder / LOCK) as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - folder.stat().st_mtime > YOUNG_S:
+                    end_orphan(file.read(), folder)
+                    shutil.rmtree(folder)
+
+
+def end_orphan(pid, folder):
+    """Kills the worker of a folder, if the process of that number is still it."""
+    with contextlib.suppress(OSError, ValueError):
+        if str(folder).encode() in Path(f"/proc/{int(pid)}/cmdline").read_bytes().split(b"\0"):
+            os.kill(int(pid), signal.SIGKILL)
+
+
 class Worker:
     """One model process and the stage's end of its rings.
 
-    settings  see `engine.model.worker`; folder  where its files go, None for a new one
+    settings  see `engine.model.worker`
     state, token, descriptor  None until `poll` has said "ready"
     """
 
-    def __init__(self, settings, folder=None):
+    def __init__(self, settings):
         self.settings = {"threads": default_threads(), **settings}
-        self.folder = Path(folder or tempfile.mkdtemp(prefix="hiddenstage-", dir=shared_folder()))
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=shared_folder()))
+        self._lock = open(self.folder / LOCK, "w")    # until this process ends, however it ends
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.process = self.descriptor = self.state = self.token = self.control_ring = None
         self.error, self.seconds = "", 0.0
         self.generation = int(self.settings.get("generation", 0))
         self._failed = False
 
     def start(self):
-        """Launches the process; `poll` tells what becomes of it."""
+        """Launches the process; `poll` tells what becomes of it.
+
+        raises  OSError when shared memory is full or no process can be made
+        """
+        try:
+            self._launch()
+        except OSError:
+            self.kill()
+            raise
+        return self
+
+    def _launch(self):
         self.control_ring = Ring(self.folder / "control", CONTROL, slots=16)
         self.control_ring.words[LOADING] = time.perf_counter_ns()
         with open(self.folder / "log", "wb") as log:
@@ -63,7 +100,8 @@ class Worker:
                 [sys.executable, "-m", "engine.model.worker", str(self.folder),
                  json.dumps(self.settings)], stdin=subprocess.PIPE, stdout=log, stderr=log,
                 start_new_session=True, env=environment(self.settings["threads"]), cwd=str(ROOT))
-        return self
+        self._lock.write(str(self.process.pid))
+        self._lock.flush()
 
     def poll(self):
         """"starting", "ready", "failed" (see `error`) or "dead"."""
@@ -160,13 +198,17 @@ class Worker:
             except subprocess.TimeoutExpired:
                 pass
         self.kill()
+        if self.process is not None:
+            self.process.wait()
 
     def kill(self):
-        """Ends the process at once, and removes its folder."""
+        """Ends the process at once, and removes its folder. Does not wait: a large one takes a
+        while to go, and the music is conducted on the thread that calls this."""
         if self.process is not None:
             if self.process.poll() is None:
                 self.process.kill()
-            self.process.wait()
+                threading.Thread(target=self.process.wait, daemon=True, name="reaper").start()
             if not self.process.stdin.closed:
                 self.process.stdin.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.close()

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import ModelError
-from engine.model.process import Worker
+from engine.model.process import Worker, sweep
 from engine.records import HOLD, PROMPT, TEMPERATURE
 
 __all__ = ["Supervised", "Worker"]
 HISTORY, RESERVE_AFTER_S = 1000, 8.0      # tokens handed over; when the reserve starts loading
+LONGEST_S = 10.0                          # between two attempts to start another
 
 
 def memory_allows(pid):
@@ -47,6 +48,7 @@ class Supervised:
         self._pending, self._ready_at, self._retry_at = [], 0.0, 0.0
 
     def start(self):
+        sweep()
         self.worker = Worker(self.settings).start()
         return self
 
@@ -55,7 +57,7 @@ class Supervised:
         now, state = time.monotonic(), self.worker.poll() if self.worker else "none"
         if state == "none":
             if now >= self._retry_at:
-                self._replace()
+                self._try_to_replace(now)
             return "recovering"
         if state == "failed" and self.descriptor is None:
             self.error = self.worker.error
@@ -86,8 +88,17 @@ class Supervised:
         self.worker.kill()
         lived_s = now - self._ready_at if self._ready_at else 0.0
         self.worker, self._ready_at = None, 0.0
-        self._retry_at = now + (0.0 if lived_s > 5.0 else min(0.25 * 2 ** self.restarts, 10.0))
+        self._retry_at = now + (
+            0.0 if lived_s > 5.0 else min(0.25 * 2 ** min(self.restarts, 8), LONGEST_S))
         self.restarts += 1
+
+    def _try_to_replace(self, now):
+        try:
+            self._replace()
+        except OSError as fault:
+            self._retry_at = now + LONGEST_S
+            self.messages.append(f"no model process can be started ({fault.strerror or fault}); "
+                                 f"trying again in {LONGEST_S:.0f} s")
 
     def _replace(self):
         """Gives the task to the worker in reserve, or to a new one."""
@@ -119,10 +130,16 @@ class Supervised:
             return
         if self.reserve is None:
             if now - self._ready_at > RESERVE_AFTER_S and memory_allows(self.worker.process.pid):
-                self.reserve = Worker({**self.settings, "standby": True}).start()
+                self._load_reserve()
         elif self.reserve.poll() in ("failed", "dead") or self.reserve.silent():
             self.reserve.kill()
             self.reserve, self.wants_reserve = None, False
+
+    def _load_reserve(self):
+        try:
+            self.reserve = Worker({**self.settings, "standby": True}).start()
+        except OSError:                   # a cold start takes over instead
+            self.wants_reserve = False
 
     def _waiting(self):
         """The worker's next whole record (state row, token row), stale ones dropped, or None."""
@@ -187,22 +204,13 @@ class Supervised:
             self.settings["held"] = value > 0
         elif kind == PROMPT:
             self.settings["prompt"] = text
-        self._backlog.clear()
         if self.worker is None:
             self._pending.append((kind, value, text, after_seq))
-            return int(self.settings["generation"]) + len(self._pending)
-        return self.worker.control(kind, value, text, after_seq)
-
-    @property
-    def limit(self):
-        """How many records the model may be ahead."""
-        return self.settings.get("limit")
-
-    @limit.setter
-    def limit(self, records):
-        self.settings["limit"] = int(records)
-        if self.worker is not None and self.worker.state is not None:
-            self.worker.state.limit = records
+            generation = int(self.settings["generation"]) + len(self._pending)
+        else:
+            generation = self.worker.control(kind, value, text, after_seq)
+        self._backlog.clear()
+        return generation
 
     def stop(self):
         for worker in (self.worker, self.reserve):

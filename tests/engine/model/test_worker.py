@@ -9,7 +9,7 @@ import time
 import pytest
 
 from engine.errors import ModelError
-from engine.model import supervisor
+from engine.model import process, supervisor
 from engine.model.process import Worker
 from engine.model.publish import token_text
 from engine.model.supervisor import Supervised
@@ -126,7 +126,33 @@ def test_a_parent_that_is_killed_leaves_no_worker(checkpoint):
     parent.wait()
     parent.stdout.close()
     until(lambda: not running(int(pid)), "the orphan to end")
-    subprocess.run(["rm", "-r", folder], check=True)
+    assert not os.path.exists(folder)
+
+
+def test_what_a_killed_stage_left_is_swept_and_what_is_in_use_is_not(tmp_path, checkpoint,
+                                                                           monkeypatch):
+    monkeypatch.setattr(process, "YOUNG_S", -1.0)
+    monkeypatch.setattr(process, "shared_folder", lambda: tmp_path)
+    used, left = (Worker({"model": str(checkpoint)}).start() for _ in range(2))
+    os.kill(left.process.pid, signal.SIGSTOP)         # it does not see that its stage is gone
+    left._lock.close()
+    process.sweep()
+    assert used.folder.exists() and used.process.poll() is None
+    assert not left.folder.exists() and left.process.wait(PATIENCE_S) == -signal.SIGKILL
+    used.stop()
+    left.stop()
+
+
+def test_no_room_for_a_worker_is_told_and_tried_again(checkpoint, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+    stage = Supervised({"model": str(checkpoint)}, reserve=False)
+    monkeypatch.setattr(process, "Ring", full)
+    with pytest.raises(OSError, match="No space left"):
+        stage.start()
+    assert stage.poll() == stage.poll() == "recovering"
+    assert len(stage.messages) == 1 and "No space left" in stage.messages[0]
+    stage.stop()
 
 
 def running(pid):
