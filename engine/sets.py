@@ -59,6 +59,7 @@ class Set:
             raise SetError("prompt is empty: give the model a few words to begin with")
         check_tokens_per_bar(self.tokens_per_bar)
         check_temperature(self.temperature)
+        self._check_kinds()
         if not isinstance(self.parts, dict) or not self.parts:
             raise SetError("parts must be a dict of at least one name: Part(...)")
         for name, part in self.parts.items():
@@ -66,6 +67,22 @@ class Set:
                 raise SetError(f"parts[{name!r}] must be a plain name and a Part(...)")
         if self.music is None or not hasattr(self.music, "player"):
             raise SetError("music is missing: give a Music(...)")
+
+    def _check_kinds(self):
+        for name, kind, wanted in (
+                ("model", str, "a folder, a hub id or 'embedded'"),
+                ("sends", dict, "a dict of name: Fx(...)"), ("knobs", dict, "a dict"),
+                ("master", tuple | list, "a tuple of effects, (A,) for one"),
+                ("links", tuple | list, "a tuple of Link and Trigger rows, (A,) for one")):
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise SetError(f"{name} must be {wanted}, got {value!r:.60}")
+        for name in ("seed", "noise_seed"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 2 ** 62:
+                raise SetError(f"{name} must be a whole number from 0 to 2^62, got {value!r}")
+        if not isinstance(self.top_p, int | float) or not 0.01 <= self.top_p <= 1.0:
+            raise SetError(f"top_p must be 0.01..1, got {self.top_p!r}")
 
     def table(self, noise_seed=None, deck="a"):
         """The set as rig memory; compiles what is not compiled yet."""
@@ -136,15 +153,27 @@ class _Reader:
             items = [self.value(item) for item in node.elts]
             return tuple(items) if kind is ast.Tuple else items
         if kind is ast.Dict and all(node.keys):
-            return {self.value(k): self.value(v)
-                    for k, v in zip(node.keys, node.values, strict=True)}
+            return self.table(node)
         if kind is ast.UnaryOp and isinstance(node.op, ast.USub):
-            return -self.value(node.operand)
+            return self.minus(node)
         if kind is ast.BinOp and type(node.op) in self.OPERATORS:
             return self.sum(node)
         if kind is ast.Call and isinstance(node.func, ast.Name):
             return self.call(node)
         raise self.fault(node, f"a set may not hold {kind.__name__.lower()}")
+
+    def table(self, node):
+        try:
+            return {self.value(k): self.value(v)
+                    for k, v in zip(node.keys, node.values, strict=True)}
+        except TypeError as fault:        # a list as a key
+            raise self.fault(node, str(fault)) from fault
+
+    def minus(self, node):
+        value = self.value(node.operand)
+        if not isinstance(value, int | float):
+            raise self.fault(node, f"only a number can be negative, not {value!r:.60}")
+        return -value
 
     def sum(self, node):
         left, right = self.value(node.left), self.value(node.right)
@@ -177,14 +206,17 @@ def read(source, where):
     """The Set that a set file's text describes; raises SetError with the line."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError) as fault:
-        line = getattr(fault, "lineno", 1)
-        raise SetError(f"{where}, line {line}: not readable: "
-                       f"{getattr(fault, 'msg', fault)}") from fault
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
+        line = getattr(fault, "lineno", None) or 1
+        why = getattr(fault, "msg", None) or str(fault) or "too deeply nested"
+        raise SetError(f"{where}, line {line}: not readable: {why}") from fault
     if len(source.splitlines()) > LONGEST_LINES:
         raise SetError(f"{where}: a set has at most {LONGEST_LINES} lines")
     reader = _Reader(where)
-    reader.run(tree)
+    try:
+        reader.run(tree)
+    except RecursionError as fault:
+        raise SetError(f"{where}: too deeply nested") from fault
     made = reader.names.get("SET")
     if not isinstance(made, Set):
         raise SetError(f"{where}: it must assign SET = Set(...)")
