@@ -18,7 +18,7 @@ from mappings.features.common import BANDS, Family, band_means, bands_of, packed
 AXES = 8
 NAMES = (*(f"resid.{band}.speed" for band in BANDS), "resid.mid.turn",
          *(f"resid.axis.{k + 1}" for k in range(AXES)))
-TURN, FIRST_AXIS = len(BANDS), len(BANDS) + 1
+TURN = len(BANDS)
 HUGE, OFTEN = 20.0, 0.5                   # 20 times the median on half of the tokens: left out
 ROUNDS = 100                              # of the search for the principal axes
 
