@@ -85,7 +85,7 @@ class Arranger:
         """The cycle's key and mode; they stand once there were words to read them from."""
         count = 2 * self.phrase_tokens
         tonics = [t for t in self.music.tonics if not self.cycle or t != self.here.tonic]
-        self.here.tonic = self.memory.choose("resid.axis.1", count, tonics)
+        self.here.tonic = self.memory.choose("resid.axis.1", count, tonics or self.music.tonics)
         self.here.mode = self.memory.choose("resid.axis.2", count, self.music.modes)
         self.keyed = self._words()
 
@@ -189,7 +189,7 @@ class Arranger:
     def _drums(self):
         """The fixed groove, a build's roll, and the fill that closes eight bars."""
         strikes = drums.groove(self.active)
-        if self.scene.roll:
+        if self.scene.roll and "clap" in self.active:
             strikes = drums.roll(strikes, self.form.section_bar)
         elif self.form.fill and drums.fills_for(self.active):
             name = self.memory.choose("token.margin_nat", self.memory.per_bar,

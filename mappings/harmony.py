@@ -71,7 +71,8 @@ def progression(mode, choose, other_than=()):
     if degrees in other_than:
         taken = (first[0], first[2], first[3])
         others = [degree for degree in MOVES[mode][1] if degree not in taken]
-        second = next(d for d in others if (first[0], d, *degrees[2:]) not in other_than)
+        second = next((d for d in others if (first[0], d, *degrees[2:]) not in other_than),
+                      others[0])
         degrees = (first[0], second, first[2], first[3], first[0], second, first[2], degrees[7])
     return degrees
 

@@ -7,6 +7,7 @@ when a scene ends and what follows it. Thread: any.
 from dataclasses import dataclass, field
 
 from engine.errors import MappingError, suggestion
+from mappings.harmony import MODES
 
 STEPS = 16                                # sixteenths of a bar
 KINDS = ("hit", "bass", "stab", "hook", "pad")
@@ -133,6 +134,9 @@ class Music:
     def __post_init__(self):
         if not self.scenes or not self.casts or not self.tonics:
             raise MappingError("music: needs scenes, casts and tonics")
+        for mode in self.modes or ("none",):
+            if mode not in MODES:
+                raise MappingError(f"music: no mode {mode!r}{suggestion(mode, MODES)}")
         if not 0.5 <= self.swing[0] <= self.swing[1] <= 0.6:
             raise MappingError(f"music: swing must lie within 0.5..0.6, got {self.swing}")
         names = [scene.name for scene in self.scenes]

@@ -83,6 +83,8 @@ class Player:
 
     def _throw(self, fresh, place):
         """A sentence end throws the stab into the echo; the next beat takes it back."""
+        if "stab" not in self.arranger.grammars:
+            return []
         path = f"{self.arranger.part('stab')}.delay_send"
         if any(frame.sentence_end for frame in fresh):
             self.thrown = True
@@ -99,6 +101,7 @@ class Player:
         for frame in fresh:
             if frame.punctuation and not frame.sentence_end:
                 self.commas += 1
-                return [Note("perc", self.arranger.here.perc_st(0), COMMA, self._swung(place), 0.5,
-                             False, f"punctuation {frame.text.strip()!r}")]
+                return [Note(self.arranger.part("perc"), self.arranger.here.perc_st(0), COMMA,
+                             self._swung(place), 0.5, False,
+                             f"punctuation {frame.text.strip()!r}")]
         return []

@@ -7,6 +7,7 @@ import pytest
 import typer
 
 from engine import cli, sets
+from engine.records import Frame
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -21,9 +22,13 @@ def blocks(page, language):
 def test_the_set_on_the_first_page_plays():
     source = blocks(PAGES[0], "python")[0]
     assert len(source.splitlines()) <= 11
-    player = sets.read(source, "two.py").music.player(2)
-    parts = [note.part for step in range(64) for note in player.step(step, [], False).notes]
+    made = sets.read(source, "two.py")
+    player, known = made.music.player(2), made.table().registry.index
+    frame = Frame(0, 0, ".", 0, sentence_end=True, punctuation=True)
+    steps = [player.step(step, [frame] if step % 6 == 0 else [], False) for step in range(64)]
+    parts = [note.part for step in steps for note in step.notes]
     assert parts.count("kick") == 16 and parts.count("bass") >= 16
+    assert all(target.path in known for step in steps for target in step.targets)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)

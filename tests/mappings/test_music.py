@@ -17,6 +17,8 @@ ONES = (1.0,) * 16
     (lambda: Grammar("pad", "pad", ONES, (1, 2), register=(60, 70)), "18 semitones"),
     (lambda: Music(HOUSE_SCENES, HOUSE_GRAMMARS, ()), "casts"),
     (lambda: Music(HOUSE_SCENES, HOUSE_GRAMMARS, HOUSE_CASTS, swing=(0.4, 0.5)), "swing"),
+    (lambda: Music(HOUSE_SCENES, HOUSE_GRAMMARS, HOUSE_CASTS, modes=("aeolean",)), "'aeolian'"),
+    (lambda: Music(HOUSE_SCENES, HOUSE_GRAMMARS, HOUSE_CASTS, modes=()), "no mode"),
     (lambda: Music((Scene("drop", (8,), (), then=("brake",)), Scene("break", (8,), (), then=())),
                    (), HOUSE_CASTS), "did you mean 'break'"),
     (lambda: Music((Scene("drop", (8,), (Entry("bas"),), then=()),), HOUSE_GRAMMARS,
@@ -43,3 +45,12 @@ def test_the_names_that_are_read_are_features_of_the_meter():
             for field in ("onset", "count", "pitch", "accent", "length", "slide", "touch")}
     read |= {entry.reads for scene in HOUSE_SCENES for entry in scene.entries}
     assert read - {""} <= set(NAMES)
+
+
+def test_a_small_music_plays_on_through_its_cycles():
+    loop = Scene("loop", (4,), (Entry("kick"), Entry("bass")), then=("loop",), roll=True)
+    bass = Grammar("bass", "bass", ONES, (2, 4))
+    player = Music((loop,), (bass,), HOUSE_CASTS[:1], tonics=(33,), modes=("dorian",)).player(2)
+    steps = [player.step(step, [], True) for step in range(40 * 16)]
+    assert steps[-1].cycle > 2 and {n.part for s in steps for n in s.notes} == {"kick", "bass"}
+    assert not [t for s in steps for t in s.targets if t.path.endswith("delay_send")]
