@@ -197,7 +197,7 @@ class _Reader:
             return made(*arguments, **named)
         except EngineError as fault:
             raise self.fault(node, str(fault)) from fault
-        except (TypeError, ValueError) as fault:
+        except (TypeError, ValueError, AttributeError, LookupError) as fault:
             text = str(fault).replace(f"{made.__name__}.__init__()", made.__name__)
             raise self.fault(node, text) from fault
 

@@ -41,6 +41,7 @@ def test_a_good_set_is_read():
     ("parts={", "master=5, parts={", r"line 8: master must be a tuple of effects"),
     ("parts={", "sends=(), parts={", r"line 8: sends must be a dict"),
     ("parts={", "links=1, parts={", r"line 8: links must be a tuple"),
+    ("Music(HOUSE_SCENES,", "Music((5,),", r"line 9: .*no attribute 'name'"),
     ("parts={", "seed='x', parts={", r"line 8: seed must be a whole number"),
     ("parts={", "top_p=3, parts={", r"line 8: top_p must be 0.01..1"),
     ("parts={", "model=5, parts={", r"line 8: model must be a folder"),
