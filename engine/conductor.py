@@ -272,16 +272,19 @@ class Conductor:
         """The new table fades in where the old one fades out; hands stay where they are."""
         (made, table), self._adopted = self._adopted, None
         old, new, sample = self.deck, 1 - self.deck, self.clock.sample_of(step)
+        links, player = links_of(made, table, self.meter.names), None
+        if (made.music, made.tokens_per_bar) != (self.made.music, self.made.tokens_per_bar):
+            player = made.music.player(STEPS_PER_BAR // made.tokens_per_bar, None)
         self._retired = self.rig.tables[new]  # the audio thread may still be inside
         loaded = min(sample, self.rig.sample)
         self.rig.load(table, new, gain=0.0)
         before, self.made, self.deck = self.made, made, new
         self._send(self.rig.fade(sample, old, 0.0, FADE_S))
         self._send(self.rig.fade(sample, new, 1.0, ENTRY_S))
-        self.links, self._strange = links_of(made, table, self.meter.names), set()
-        if (made.music, made.tokens_per_bar) != (before.music, before.tokens_per_bar):
+        self.links, self._strange = links, set()
+        if player:
             self.steps_per_token = STEPS_PER_BAR // made.tokens_per_bar
-            self.player, self._first_step = made.music.player(self.steps_per_token, None), step
+            self.player, self._first_step = player, step
         if made.bpm != before.bpm:
             self.clock.set_bpm(made.bpm, step)
         self.tune(sample)

@@ -56,7 +56,7 @@ class Recorder:
             self._file.write(HEADER.pack(kind, len(data), zlib.crc32(kind + data)) + data)
         except OSError as fault:
             self.fault = f"recording {self.path} stopped: {fault.strerror or fault}"
-            self._shut()
+            self.shut()
 
     def events(self, rows):
         """Applied EVENT rows, gathered into chunks."""
@@ -90,12 +90,14 @@ class Recorder:
                 self._file.flush()
             except OSError as fault:
                 self.fault = f"recording {self.path} stopped: {fault.strerror or fault}"
-                self._shut()
+                self.shut()
 
-    def _shut(self):
+    def shut(self):
+        """Closes the file as it is; again does nothing."""
         file, self._file = self._file, None
         try:
-            file.close()
+            if file:
+                file.close()
         except OSError:
             self.fault = self.fault or f"recording {self.path}: the last part was not written"
 
@@ -104,7 +106,7 @@ class Recorder:
         self.flush()
         self.chunk(b"DONE", {"samples": int(samples)})
         if self._file:
-            self._shut()
+            self.shut()
 
 
 def write_step(recorder, step, sample, late, made, frames):

@@ -2,6 +2,8 @@
 control."""
 import dataclasses
 import math
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -97,13 +99,25 @@ def prepare(made, progress):
         unit_of(sound)
 
 
+def known_sounds(made, before):
+    """Whether every sound of a set is one of an earlier set's."""
+    return set(map(id, sounds_of(made))) <= set(map(id, sounds_of(before)))
+
+
+def prepare_aside(path):
+    """Compiles a set's sounds in a process of its own: the one that plays only reads the cache."""
+    code = ("import sys; from engine import performance, sets; "
+            "performance.prepare(sets.load(sys.argv[1]), lambda share, text: None)")
+    subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False)
+
+
 class Performance:
     """What is the same live and offline; close() ends the model process."""
 
     def __init__(self, options, live, stems=False, progress=None):
         self.options, self.progress = options, progress or (lambda share, text: None)
         self.made = choose(options)
-        self.live = live
+        self.live, self.recorder = live, None
         settings = worker_settings(self.made, LEAD_RECORDS, options.throttle) if live else \
             worker_settings(self.made, None)
         self.supervised = Supervised(settings, reserve=live)
@@ -111,7 +125,7 @@ class Performance:
         try:
             self._build(stems)
         except BaseException:
-            self.supervised.stop()
+            self.close()
             raise
 
     def _build(self, stems):
@@ -153,3 +167,5 @@ class Performance:
 
     def close(self):
         self.supervised.stop()
+        if self.recorder:
+            self.recorder.shut()

@@ -61,8 +61,14 @@ class Files:
 
     def finish(self):
         for path, file in self.open.items():
-            file.close()
-            os.replace(f"{path}.part", path)
+            try:
+                file.close()
+                os.replace(f"{path}.part", path)
+            except (OSError, self._fault) as fault:
+                self.drop()
+                raise EngineError(f"cannot write {path}: {_reason(fault)}; is the disk full?"
+                                  ) from fault
+        self.open = {}
 
     def drop(self):
         for path, file in self.open.items():

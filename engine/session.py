@@ -14,7 +14,7 @@ from engine.clock import STEPS_PER_BAR, Clock
 from engine.conductor import links_of
 from engine.errors import EngineError, SetError
 from engine.performance import Options as Options
-from engine.performance import Performance, choose
+from engine.performance import Performance, choose, known_sounds, prepare_aside
 from engine.render import caller
 from engine.render import render as render
 from engine.render import replay as replay
@@ -170,9 +170,12 @@ class Session:
     def _reload(self, path):
         try:
             made = choose(self.options, str(path))
+            if not known_sounds(made, self.conductor.made):
+                self.say("compiling what is new in the saved set")
+                prepare_aside(path)
             table = made.table()
             links_of(made, table, self.performance.meter.names)
-        except EngineError as fault:
+        except Exception as fault:            # whatever it is, the old set plays on
             self.say(f"the saved set is wrong, the old one plays on: {fault}")
             return
         self._asked.append(lambda: self._adopt(made, table))
@@ -265,8 +268,9 @@ class Session:
         self._stop.set()
         for thread in (self._thread, self._watcher):
             thread.join(timeout=5.0)
-        self.conductor.panic()
-        time.sleep(0.05)
+        if not self._thread.is_alive():       # the event ring has one writer
+            self.conductor.panic()
+            time.sleep(0.05)
         self.stream.close()
         self._journal()
         if self.performance.recorder:

@@ -27,6 +27,7 @@ class Set:
     """One piece: model, prompt, tempo, parts, effects, mapping tables, music.
 
     tokens_per_bar   how many of the model's tokens one bar holds: 1, 2, 4, 8 or 16
+    limiter          the last effect; the installed one when it is left out
     music            the writer of patterns: `.player(steps_per_token, bars)` (see `mappings`)
     links            rows of Link and Trigger;  key_part  whose strikes the duck follows
     seed             of the model's sampler;  noise_seed  of the kernels' noise, never of a note
@@ -65,6 +66,8 @@ class Set:
         for name, part in self.parts.items():
             if not isinstance(part, Part) or not str(name).isidentifier():
                 raise SetError(f"parts[{name!r}] must be a plain name and a Part(...)")
+        if self.limiter is None:
+            self.limiter = default_limiter()
         if self.music is None or not hasattr(self.music, "player"):
             raise SetError("music is missing: give a Music(...)")
 
@@ -100,6 +103,13 @@ def check_temperature(value):
     if not isinstance(value, int | float) or not math.isfinite(value) or not 0.0 <= value <= 2.0:
         raise SetError(f"temperature must be 0..2, got {value!r}")
     return float(value)
+
+
+def default_limiter():
+    """The effect of the entry point `hiddenstage.effects`, `limiter`: no set plays without one."""
+    for point in entry_points(group="hiddenstage.effects", name="limiter"):
+        return point.load()
+    raise SetError("no limiter is installed: run ./stage again, or give limiter=...")
 
 
 class _Reader:

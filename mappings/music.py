@@ -118,7 +118,8 @@ class Music:
     edit_above  surprisal, as a place 0..1, from which one of eight tokens a bar edits its cell
     edits       at most so many a bar
     levels_db   each part's own level, to which a scene's offset is added
-    delay_send  of the stab's part, where an echo thrown by a sentence end returns to
+    delay_send  of the stab's part, where an echo thrown by a sentence end returns to; None: none
+                is thrown
     """
     scenes: tuple
     grammars: tuple
@@ -129,7 +130,7 @@ class Music:
     edit_above: float = 0.91
     edits: int = 3
     levels_db: dict = field(default_factory=dict)
-    delay_send: float = 0.15
+    delay_send: float | None = None
 
     def __post_init__(self):
         if not self.scenes or not self.casts or not self.tonics:

@@ -83,7 +83,7 @@ class Player:
 
     def _throw(self, fresh, place):
         """A sentence end throws the stab into the echo; the next beat takes it back."""
-        if "stab" not in self.arranger.grammars:
+        if self.music.delay_send is None or "stab" not in self.arranger.grammars:
             return []
         path = f"{self.arranger.part('stab')}.delay_send"
         if any(frame.sentence_end for frame in fresh):

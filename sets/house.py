@@ -26,7 +26,7 @@ from synths.tb303 import TB303
 MUSIC = Music(
     HOUSE_SCENES, HOUSE_GRAMMARS, HOUSE_CASTS,
     tonics=(33, 31, 36, 29, 34), modes=("aeolian", "dorian"), swing=(0.505, 0.535),
-    edit_above=0.91, edits=3,
+    edit_above=0.91, edits=3, delay_send=0.15,
     levels_db={"kick": -1.5, "clap": 5.0, "hat": 3.0, "openhat": -3.0, "bass": 8.0,
                "chords": -8.5, "lead": -0.5, "pad": -12.0, "perc": 2.0},
 )
