@@ -112,9 +112,12 @@ def prepare_aside(path):
 
 
 class Performance:
-    """What is the same live and offline; close() ends the model process."""
+    """What is the same live and offline; close() ends the model process.
 
-    def __init__(self, options, live, stems=False, progress=None):
+    meanwhile(rig) is called while the model loads
+    """
+
+    def __init__(self, options, live, stems=False, progress=None, meanwhile=None):
         self.options, self.progress = options, progress or (lambda share, text: None)
         self.made = choose(options)
         self.live, self.recorder = live, None
@@ -123,18 +126,20 @@ class Performance:
         self.supervised = Supervised(settings, reserve=live)
         self.supervised.start()
         try:
-            self._build(stems)
+            self._build(stems, meanwhile)
         except BaseException:
             self.close()
             raise
 
-    def _build(self, stems):
+    def _build(self, stems, meanwhile):
         made, options = self.made, self.options
         prepare(made, self.progress)
         self.table = made.table()
         channels = 4 + 2 * (len(self.table.parts) + len(self.table.sends)) if stems else 4
         self.rig = Rig(options.rate_hz, channels, made.limiter)
         self.rig.load(self.table)
+        if meanwhile:
+            meanwhile(self.rig)
         self.clock = Clock(options.rate_hz, made.bpm)
         self.source = Source(self.supervised)
         self.source.wait_ready(lambda s: self.progress(0.0, f"loading the model ({s:.0f} s)"))

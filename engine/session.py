@@ -9,6 +9,8 @@ import threading
 import time
 from collections import deque
 
+import numpy as np
+
 from engine import sets
 from engine.clock import STEPS_PER_BAR, Clock
 from engine.conductor import links_of
@@ -22,7 +24,7 @@ from engine.status import Status as Status
 from engine.stream import open_stream
 
 LEAD_S = 0.05                             # notes are sent this long before they sound
-WARM_QUANTA, START_S = 64, 0.2
+WARM_QUANTA, START_S = 64, 0.1
 NICE = -10                                # the conductor is woken before others, where allowed
 LOOP_S, POLL_S, WATCH_S, FIRST_RECORD_S = 0.001, 0.02, 0.5, 60.0
 SWITCH_S = 0.0005                         # how long another Python thread may keep this one waiting
@@ -40,14 +42,27 @@ class Session:
         self._pending, self._swept, self._stop = "", False, threading.Event()
         self._model_state, self._told, self._polled_s = "starting", 0, 0.0
         self._ready_s = 0.0
-        self.performance = Performance(options, live=True, progress=progress)
-        self._temperature = self.performance.made.temperature
+        self.performance = self.stream = None
         self._switch_s = sys.getswitchinterval()
         try:
+            self.performance = Performance(options, live=True, progress=progress,
+                                           meanwhile=self._open_stream)
+            self._temperature = self.performance.made.temperature
             self._open()
         except BaseException:
-            self.performance.close()
+            if self.performance:
+                self.performance.close()
+            if self.stream:
+                self.stream.close()
             raise
+
+    def _open_stream(self, rig):
+        """Opens the device, silent yet, while the model loads; every page of the rig is touched."""
+        play, silence = caller(rig), np.zeros((32, rig.channels), np.float32)
+        for _ in range(WARM_QUANTA):
+            play(silence, 32)
+        self.stream = open_stream(rig.process, rig.pointer, rig.channels, rig.rate_hz,
+                                  self.options.audio, self.options.block)
 
     def _open(self):
         p = self.performance
@@ -57,14 +72,8 @@ class Session:
         while not self.conductor.queue and time.monotonic() < end:
             p.wait()
             self.conductor.arrive()
-        import numpy as np
-        play, silence = caller(self.rig), np.zeros((32, self.rig.channels), np.float32)
-        for _ in range(WARM_QUANTA):
-            play(silence, 32)
         origin = self.rig.sample + round(START_S * p.clock.rate_hz)
         p.clock = self.conductor.clock = Clock(p.clock.rate_hz, p.made.bpm, origin)
-        self.stream = open_stream(self.rig.process, self.rig.pointer, self.rig.channels,
-                                  p.clock.rate_hz, self.options.audio, self.options.block)
         self._lead = round(LEAD_S * p.clock.rate_hz) + 2 * (self.stream.block or 128)
         gc.collect()
         gc.freeze()
