@@ -83,3 +83,12 @@ def test_bf16_rounds_to_nearest():
     finite = np.isfinite(values) & (values != 0)
     assert np.abs(back[finite] / values[finite] - 1).max() <= 2 ** -8
     assert np.array_equal(from_bf16(to_bf16(back)), back) and np.isinf(back[-1])
+
+
+def test_shut_twice_is_once(tmp_path):
+    recorder = written(tmp_path / "a.take")
+    recorder.shut()
+    recorder.shut()
+    recorder.close(5)
+    take = Take(tmp_path / "a.take")
+    assert not take.whole and len(take.events) == 300

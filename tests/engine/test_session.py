@@ -68,6 +68,9 @@ class Kept:
     def close(self, samples):
         pass
 
+    def shut(self):
+        pass
+
     def of(self, kind):
         return [payload for this, payload in self.rows if this == kind]
 
