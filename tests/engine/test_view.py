@@ -236,10 +236,13 @@ def test_pause_and_resume(terminal):
     outer, inner = terminal
     before = termios.tcgetattr(inner.fileno())
     program = subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=inner, stdout=inner,
-                               stderr=subprocess.DEVNULL)
+                               stderr=subprocess.DEVNULL, process_group=0)
+    # in a group of its own: a group without a parent in its session cannot be stopped
     read_until(outer, b"ready")
     program.send_signal(signal.SIGTSTP)
-    os.waitpid(program.pid, os.WUNTRACED)
+    end = time.monotonic() + 20.0
+    while os.waitpid(program.pid, os.WUNTRACED | os.WNOHANG)[0] == 0 and time.monotonic() < end:
+        time.sleep(0.01)
     assert termios.tcgetattr(inner.fileno()) == before
     program.send_signal(signal.SIGCONT)
     os.write(outer, b"h")
