@@ -2,6 +2,7 @@
 import io
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -166,7 +167,8 @@ def read_until(file, words, limit_s=20.0):
     """What comes from a terminal until the words are in it."""
     end, seen = time.monotonic() + limit_s, b""
     while words not in seen and time.monotonic() < end:
-        seen += os.read(file, 4096)
+        if select.select([file], [], [], 0.1)[0]:
+            seen += os.read(file, 4096)
     return seen
 
 
