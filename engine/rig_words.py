@@ -65,7 +65,7 @@ DT, PEAK, RIG_FLOATS = 0, 1, 8
     DECK_FLOATS,
     TABLE_WORDS,
 ) = range(18)
-GAIN, GAIN_GOAL, GAIN_STEP, OUT_LAST, MASTER_PEAK = range(5)  # a table's floats
+GAIN, GAIN_GOAL, GAIN_STEP, OUT_LAST = range(4)  # a table's floats
 # a part's words
 (
     UNIT,

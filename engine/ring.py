@@ -17,7 +17,7 @@ from engine.rt import load_acquire, rt, store_release
 HEAD, BEAT, CLOSED = 0, 1, 2
 # the reader's line: records read, how far ahead the writer may be
 TAIL, LIMIT = 8, 9
-SIZE, SLOTS, EPOCH = 16, 17, 18           # fixed at birth
+SIZE, SLOTS = 16, 17                      # fixed at birth
 WORDS = 32
 
 
@@ -49,7 +49,7 @@ class Ring:
     raises OSError when there is no such file or no room, ValueError when it is not this ring
     """
 
-    def __init__(self, path, dtype, slots=None, limit=None, epoch=0):
+    def __init__(self, path, dtype, slots=None, limit=None):
         self.path, self.dtype = path and str(path), np.dtype(dtype)
         size = self.dtype.itemsize
         if path is None:
@@ -61,7 +61,7 @@ class Ring:
                 self._map = mmap.mmap(file.fileno(), 0)
         self.words = np.frombuffer(self._map, np.int64, WORDS)
         if slots:
-            self.words[[SIZE, SLOTS, EPOCH, LIMIT]] = size, slots, epoch, limit or slots
+            self.words[[SIZE, SLOTS, LIMIT]] = size, slots, limit or slots
         self.slots = int(self.words[SLOTS])
         if int(self.words[SIZE]) != size or len(self._map) != WORDS * 8 + self.slots * size:
             raise ValueError(f"{self.path} is not a ring of {size}-byte records")

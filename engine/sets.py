@@ -49,7 +49,6 @@ class Set:
     out_level_db: float = 0.0
     links: tuple = ()
     music: object = None
-    knobs: dict = field(default_factory=dict)
     name: str = ""
     doc: str = ""
     source: str = ""
@@ -74,7 +73,7 @@ class Set:
     def _check_kinds(self):
         for name, kind, wanted in (
                 ("model", str, "a folder, a hub id or 'embedded'"),
-                ("sends", dict, "a dict of name: Fx(...)"), ("knobs", dict, "a dict"),
+                ("sends", dict, "a dict of name: Fx(...)"),
                 ("master", tuple | list, "a tuple of effects, (A,) for one"),
                 ("links", tuple | list, "a tuple of Link and Trigger rows, (A,) for one")):
             value = getattr(self, name)
