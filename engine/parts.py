@@ -23,14 +23,18 @@ class Part:
     cutoff_hz=400).
 
     choke   name of a group of parts of which a strike in one silences the others
+    preset  a dict of parameter values (a voice's file may hold some); `values` go over it
     """
 
-    def __init__(self, voice, voices=8, choke="", **values):
+    def __init__(self, voice, voices=8, choke="", preset=None, **values):
         if not isinstance(voice, Voice):
             raise SetError(f"Part({voice!r}): the first argument must be a voice of synths")
         if not isinstance(voices, int) or not 1 <= voices <= 64:
             raise SetError(f"Part({voice.name}): voices must be 1..64, got {voices!r}")
-        self.voice, self.voices, self.choke, self.values = voice, voices, choke, values
+        if preset is not None and not isinstance(preset, dict):
+            raise SetError(f"Part({voice.name}): preset must be a dict, got {preset!r:.60}")
+        self.voice, self.voices, self.choke = voice, voices, choke
+        self.values = {**(preset or {}), **values}
 
 
 class Fx:

@@ -25,15 +25,15 @@ LANE = 16  # floats in one vector
 
 
 def cache_folder():
-    """The kernel cache of this source, this numba and this processor (HIDDENSTAGE_CACHE moves its
-    root)."""
+    """The kernel cache of this engine, this numba and this processor (HIDDENSTAGE_CACHE moves its
+    root). A voice's own file is not in the key: `engine.unit` sees to it that a changed voice
+    compiles, and only that one."""
     engine = Path(__file__).parent
     sources = [
         p
         for p in sorted(engine.glob("*.py"))
-        if "@rt" in p.read_text() or p.name.startswith(("lanes", "voice"))
+        if "@rt" in p.read_text() or p.name.startswith(("lanes", "voice", "unit"))
     ]
-    sources += sorted((engine.parent / "synths").glob("*.py"))
     made_by = (numba.__version__, llvmlite.__version__, os.environ.get("NUMBA_CPU_NAME", ""))
     digest = hashlib.sha256("".join(made_by).encode())
     for path in sources:

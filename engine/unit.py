@@ -132,7 +132,8 @@ def unit_of(sound):
     if not isinstance(sound, Voice | Effect):
         raise EngineError(f"{sound!r} is no voice and no effect")
     source = _source(sound)
-    digest = hashlib.sha256((source + sound.render.__module__).encode()).hexdigest()[:12]
+    text = Path(sys.modules[sound.render.__module__].__file__).read_text("utf-8")
+    digest = hashlib.sha256((source + text).encode()).hexdigest()[:12]
     name = f"hiddenstage_unit_{sound.name}_{digest}"
     if name not in _units:
         folder = Path(config.CACHE_DIR) / "units"

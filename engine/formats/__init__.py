@@ -1,0 +1,1 @@
+"""Files of other programs, read with care: each file one format. Thread: control."""
