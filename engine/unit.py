@@ -26,8 +26,9 @@ from collections import namedtuple
 from numba import carray, cfunc
 from engine import rig_words as R
 from engine.lanes import turned
-from engine.rig_play import any_active, clean, place, settle, settle_whole, voices_of, watched
-from engine.rt import f32, pointer, rt, rt_inlined
+from engine.rig_play import any_active, attend, clean, settle, settle_whole, ticks, voices_of
+from engine.rig_play import watched
+from engine.rt import QUANTUM, f32, pointer, rt, rt_inlined
 from engine.unit import SIGNATURE
 from {module} import {kernels}
 
@@ -53,9 +54,12 @@ VOICE = """    if op == 2 or op == 4:
         if playing:
             first, last, hz_at = 0, part[R.POLYPHONY], part[R.PITCH]
             voice, scratch = voices_of(part), h[R.SCRATCH] + 4 * R.S_VOICE
+            until, tick = h[R.SAMPLE] + QUANTUM, ticks(h, part)
+            mono, over = part[R.MONO], 4 * part[R.OVER]
             part[R.SOUNDING] = 0
         else:
             voice, scratch = R.words(state, 1), out
+            until, tick, mono, over = 0, 0, 0, 0
         hz = carray(pointer(hz_at), (count,), f32)
 {loop}
     elif op == 0:
@@ -68,12 +72,13 @@ VOICE = """    if op == 2 or op == 4:
 TIME = """        for v in range(first, last):
             at, aside = out, False
             if playing:
-                sounds = any_active(h, t, part, voice, v, v + 1) > 0
-                if not sounds:
+                if voice[R.ACTIVE * count + v] == 0:
                     continue
                 part[R.SOUNDING] += 1
-                aside = watched(h, part, voice, v)
-                at = scratch if aside else place(part, voice, v)
+                if voice[R.DUE * count + v] < until:
+                    attend(h, t, part, voice, v)
+                aside = watched(tick, voice, count, v)
+                at = scratch if aside else mono + over * voice[R.OFFSET * count + v]
             block = carray(pointer(at), (FRAMES,), f32)
             if aside:
                 clean(block, FRAMES)
