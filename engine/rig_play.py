@@ -123,6 +123,14 @@ def end_fade(h, t, part, voice, v):
             strike(h, t, part, v, pitch[WAIT_HZ * n + v], pitch[WAIT_LEVEL * n + v], at, length)
 
 
+@rt_inlined
+def pour_in(part, voice, v, block, count):
+    """A voice's quantum into the part's sum, at its sample offset."""
+    mono = floats(part[MONO] + 4 * part[OVER] * voice[OFFSET * part[COUNT] + v], count)
+    for i in range(0, count, LANE):
+        add(mono, i, load(block, i))
+
+
 @rt
 def settle(h, t, part, voice, v, block, count):
     """A voice that was rendered aside: broken, fading or asleep? Then into the part's sum."""
@@ -136,9 +144,7 @@ def settle(h, t, part, voice, v, block, count):
         left, whole = f32(fading), f32(voice[FADE_TOTAL * n + v])
         for i in range(count):
             block[i] *= max(left - f32(1) - f32(i) / f32(count), f32(0)) / (whole - f32(1))
-    mono = floats(part[MONO] + 4 * part[OVER] * voice[OFFSET * n + v], count)
-    for i in range(0, count, LANE):
-        add(mono, i, load(block, i))
+    pour_in(part, voice, v, block, count)
     voice[QUIET * n + v] = voice[QUIET * n + v] + QUANTUM if peak < QUIET_LEVEL else 0
     voice[FAINT * n + v] = voice[FAINT * n + v] + QUANTUM if peak < FAINT_LEVEL else 0
     if fading > 0:

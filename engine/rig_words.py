@@ -89,8 +89,9 @@ GAIN, GAIN_GOAL, GAIN_STEP, GAIN_FROM, OUT_LAST, TABLE_FLOATS = range(6)
     SUSPECT,
     INSERTS,
     INSERT_ROWS,
+    FINISHES,
     PART_WORDS,
-) = range(19)
+) = range(20)
 # an effect's words (sends first, then masters)
 E_UNIT, E_STATE, E_FIRST, E_LEVEL, EFFECT_WORDS = range(5)
 # a strip's parameters, then one `<send>_send` each
