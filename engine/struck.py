@@ -19,13 +19,13 @@ from engine.lanes import (
     vmax,
     vrint,
 )
-from engine.rt import LANE, QUANTUM, exp2, f32, floor, flush, rt, tangent
+from engine.rt import LANE, QUANTUM, exp2, f32, floor, flush, rint, rt, tangent
 from engine.waves import advance, fallen
 
 SPAN, LOG2E = f32(QUANTUM), f32(1 / math.log(2))
 MIDDLE_C = f32(1 / 261.6255653)           # MIDI 60 sounds a drum's own pitch, others transpose it
 APART = f32(0.381966)                     # turns between the starts of two squares
-PULSE_S = f32(0.001)
+PULSE_S, GRID = f32(0.001), f32(2.0 ** 27)
 
 
 @rt
@@ -103,7 +103,8 @@ def squares(work, at, turns, first, ratios, step, loud):
     rate. A square's low state is the mirror of its high one, so one residual does for both.
     """
     for n in range(len(ratios)):
-        turn, start = step * ratios[n], turns[first + n] + APART * f32(n)
+        turn = rint(step * ratios[n] * GRID) / GRID         # so that phases add up without error
+        start = turns[first + n] + APART * f32(n)
         half = f32(0.5) / turn
         for i in range(0, QUANTUM, LANE):
             u = fma(ramp(i), splat(turn), splat(start))
@@ -125,7 +126,7 @@ def trigger(work, at, age, level, loss, dt):
     For 1 ms the ring is pushed and damped to 2 % at once: it leaves with level, and a strike on one
     that still sounds neither adds up nor cancels, whatever the phase. source   the 808's trigger
     """
-    length, damp = PULSE_S / dt, f32(4) * dt / PULSE_S
+    length, damp = rint(PULSE_S / dt) - f32(0.5), f32(4) * dt / PULSE_S
     each = level * damp * f32(1 / (1 - math.exp(-4)))
     for i in range(0, QUANTUM, LANE):
         struck = ramp(age + f32(i)) < splat(length)

@@ -85,7 +85,7 @@ def render(s, v, p, pitch_hz, out, dt):
     """Add one quantum of a 909 hat to out, (32,) float32; dt is seconds per sample."""
     metal(s, v, p, RATIOS, dt)
     hz = f32(6000) * exp2(f32(0.8) * p.tone)
-    high_pass(s, v, hz, f32(1.8478), f32(0.7654), dt)       # fourth-order Butterworth
+    high_pass(s, v, hz, f32(1.847759), f32(0.765367), dt)       # fourth-order Butterworth
     fall(s, v, p, f32(0.34) + f32(0.14) * p.tone, out, dt)
 
 

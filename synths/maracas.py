@@ -44,7 +44,7 @@ def render(s, v, p, pitch_hz, out, dt):
     s.low[v], s.band[v] = flush(low), flush(band)
     climb = dt / (p.attack_s * (f32(1.5) - f32(0.5) * level))
     fade, rise = fall_rate(p.decay_s, dt), s.rise[v] + climb
-    loud = level * (f32(0.56) + f32(0.34) * p.tone) * s.env[v]
+    loud = level * (f32(0.6) + f32(0.12) * p.tone) * s.env[v]
     for i in range(0, QUANTUM, LANE):
         t = ramp(i)
         swell = vmin(t * climb + rise, splat(f32(1)))

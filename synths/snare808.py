@@ -38,7 +38,7 @@ def release(s, v, p):
 
 @rt
 def wires(s, v, p, dt):
-    """The snares into work: noise above 2 kHz, less when struck hard."""
+    """The snares into work: noise above 2 kHz, from lower down when struck hard."""
     w = v * QUANTUM
     s.keep_count[v] = hiss(s.work, w, s.seed[v], s.keep_count[v])
     g, low, band = warped(f32(2600) * exp2(f32(-0.5) * s.level[v]), dt), s.low[v], s.band[v]
