@@ -149,3 +149,19 @@ def aliasing_db(y, hz, top_hz=16000.0, rate_hz=RATE_HZ):
     line = np.fft.rfftfreq(len(y), 1 / rate_hz)
     near = np.abs(line - np.rint(line / hz) * hz) < 40
     return db(spectrum[~near & (line < top_hz)].max() / spectrum[near].max())
+
+
+def crossings_hz(y, rate_hz=RATE_HZ):
+    """(times in s, frequency of each half wave) by zero crossings."""
+    at = np.flatnonzero(np.diff(np.signbit(y)))
+    at = at + y[at] / (y[at] - y[at + 1])
+    return (at[1:] + at[:-1]) / 2 / rate_hz, rate_hz / 2 / np.diff(at)
+
+
+def decay_s(voice, start_s, stop_s, hits=32, **params):
+    """The -60 dB time between two times, from the mean energy of many hits in a row."""
+    player, power = Player(voice, **params), 0.0
+    for _ in range(hits):
+        power = power + player.note(stop_s) ** 2
+    level = 10 * np.log10(np.convolve(power, np.ones(480) / 480, "valid")[int(start_s * RATE_HZ):])
+    return -60 / np.polyfit(np.arange(len(level)) / RATE_HZ, level, 1)[0]
