@@ -70,7 +70,7 @@ def storm(rig, out, table, first, low, high, worst, sets, seed):
     """
     np.random.seed(seed)
     peak = f32(0)
-    for k in range(sets):
+    for _ in range(sets):
         for i in range(len(low)):
             kind = np.random.random()
             value = low[i] + (high[i] - low[i]) * f32(np.random.random())
