@@ -1,5 +1,20 @@
 """Band-limited shapes and a two-to-one decimator for more than one voice. Thread: audio."""
-from engine.lanes import fma, load, select, splat, store, vabs, vfloor, vmax, vrint, vsine
+from engine.lanes import (
+    fma,
+    load,
+    select,
+    shift1,
+    shift2,
+    shift4,
+    shift8,
+    splat,
+    store,
+    vabs,
+    vfloor,
+    vmax,
+    vrint,
+    vsine,
+)
 from engine.rt import LANE, exp2, f32, floor, rt
 
 # six first-order all-pass coefficients of an elliptic half-band (flat to 20 kHz and -94.8 dB from
@@ -108,3 +123,25 @@ def vmove_on(phase, error, turns):
     more = turns - error
     moved = phase + more
     return moved - vfloor(moved), (moved - phase) - more
+
+
+@rt
+def powers_of(pole, powers, at):
+    """powers[at : at + 16] = pole, pole**2, ... pole**16, as `one_pole` wants them."""
+    y = f32(1)
+    for i in range(LANE):
+        y *= pole
+        powers[at + i] = y
+
+
+@rt
+def one_pole(x, before, powers, at):
+    """y[i] = x[i] + pole * y[i-1] in 16 samples at once; before: y just before them, in all lanes.
+
+    source   prefix sum (Hillis and Steele 1986) weighted by the pole's powers (`powers_of`)
+    """
+    x = fma(shift1(x), splat(powers[at]), x)
+    x = fma(shift2(x), splat(powers[at + 1]), x)
+    x = fma(shift4(x), splat(powers[at + 3]), x)
+    x = fma(shift8(x), splat(powers[at + 7]), x)
+    return fma(load(powers, at), before, x)
