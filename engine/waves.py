@@ -7,7 +7,6 @@ from engine.lanes import (
     shift2,
     shift4,
     shift8,
-    splat,
     store,
     vabs,
     vfloor,
@@ -15,7 +14,7 @@ from engine.lanes import (
     vrint,
     vsine,
 )
-from engine.rt import LANE, exp2, f32, floor, rt
+from engine.rt import LANE, exp2, f32, floor, rt, rt_inlined
 
 # six first-order all-pass coefficients of an elliptic half-band (flat to 20 kHz and -94.8 dB from
 # 28 kHz at 96 kHz); even ones filter the even samples, odd ones the odd samples
@@ -28,8 +27,7 @@ HALVE = 8                                 # vectors of memory that `halve` needs
 def quiet(x):
     """x, or exactly 0 below -240 dB or where it is not a number; feedback state passes through."""
     size = vabs(x)
-    return select(size > splat(f32(1e-12)), select(size < splat(f32(1e12)), x, splat(f32(0))),
-                  splat(f32(0)))
+    return select(size > f32(1e-12), select(size < f32(1e12), x, f32(0)), f32(0))
 
 
 @rt
@@ -38,25 +36,25 @@ def vstep(x):
 
     source   cubic B-spline residual (Valimaki, Pekonen, Nam, JASA 131, 2012)
     """
-    far = vmax(f32(2) - vabs(x), splat(f32(0)))
-    near = vmax(f32(1) - vabs(x), splat(f32(0)))
+    far = vmax(f32(2) - vabs(x), f32(0))
+    near = vmax(f32(1) - vabs(x), f32(0))
     far, near = far * far, near * near
     rest = (far * far - f32(4) * (near * near)) * f32(1 / 24)
-    return select(x < splat(f32(0)), rest, -rest)
+    return select(x < f32(0), rest, -rest)
 
 
 @rt
 def vsaw(turns, samples_per_turn):
     """A rising saw in [-1, 1], band-limited at its wrap; any finite turns."""
     t = turns - vfloor(turns)
-    return fma(t, splat(f32(2)), splat(f32(-1))) - f32(2) * vstep((t - vrint(t)) * samples_per_turn)
+    return fma(t, f32(2), f32(-1)) - f32(2) * vstep((t - vrint(t)) * samples_per_turn)
 
 
 @rt
 def vtangent(x):
     """tan(x) for 0 <= x < pi/2 - 0.02 in 16 lanes; relative error 2e-6."""
     t = x * f32(0.15915494309189535)
-    return vsine(t) / vmax(vsine(t + f32(0.25)), splat(f32(1e-6)))
+    return vsine(t) / vmax(vsine(t + f32(0.25)), f32(1e-6))
 
 
 @rt
@@ -66,12 +64,12 @@ def halve(first, second, memory, at):
     x2, x3 = load(memory, at + 2 * LANE), load(memory, at + 3 * LANE)
     z0, z1 = load(memory, at + 4 * LANE), load(memory, at + 5 * LANE)
     z2, z3 = load(memory, at + 6 * LANE), load(memory, at + 7 * LANE)
-    a = fma(splat(A0), second - x1, x0)
-    b = fma(splat(A2), a - x2, x1)
-    c = fma(splat(A4), b - x3, x2)
-    d = fma(splat(A1), first - z1, z0)
-    e = fma(splat(A3), d - z2, z1)
-    f = fma(splat(A5), e - z3, z2)
+    a = fma(A0, second - x1, x0)
+    b = fma(A2, a - x2, x1)
+    c = fma(A4, b - x3, x2)
+    d = fma(A1, first - z1, z0)
+    e = fma(A3, d - z2, z1)
+    f = fma(A5, e - z3, z2)
     store(memory, at, quiet(second))
     store(memory, at + LANE, quiet(a))
     store(memory, at + 2 * LANE, quiet(b))
@@ -134,14 +132,14 @@ def powers_of(pole, powers, at):
         powers[at + i] = y
 
 
-@rt
+@rt_inlined
 def one_pole(x, before, powers, at):
     """y[i] = x[i] + pole * y[i-1] in 16 samples at once; before: y just before them, in all lanes.
 
     source   prefix sum (Hillis and Steele 1986) weighted by the pole's powers (`powers_of`)
     """
-    x = fma(shift1(x), splat(powers[at]), x)
-    x = fma(shift2(x), splat(powers[at + 1]), x)
-    x = fma(shift4(x), splat(powers[at + 3]), x)
-    x = fma(shift8(x), splat(powers[at + 7]), x)
+    x = fma(shift1(x), powers[at], x)
+    x = fma(shift2(x), powers[at + 1], x)
+    x = fma(shift4(x), powers[at + 3], x)
+    x = fma(shift8(x), powers[at + 7], x)
     return fma(load(powers, at), before, x)

@@ -22,7 +22,7 @@ from engine.lanes import (
     vsine,
 )
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, exp2, f32, floor, rt, wrap
+from engine.rt import LANE, QUANTUM, exp2, f32, rt, rt_inlined, wrap
 from engine.voice import Effect, fields
 from engine.waves import fall_rate, one_pole, powers_of, quiet
 
@@ -50,13 +50,13 @@ STATE = fields("place", "turns", "shut", length=LINES, base=LINES, whole=LINES, 
 SPAN, SLOW = f32(QUANTUM), f32(0.5)       # a line's length moves at most half a sample a quantum
 
 
-@rt
+@rt_inlined
 def alive(x):
     """x, or exactly 0 where it is below -240 dB or not a number."""
-    return select(vabs(x) > splat(f32(1e-12)), x, splat(f32(0)))
+    return select(vabs(x) > f32(1e-12), x, f32(0))
 
 
-@rt
+@rt_inlined
 def changed(s, p, hold, dt):
     """Whether anything is not as it was when the damping was computed; keeps what it is now."""
     same = (s.known[0] == p.decay_s and s.known[1] == p.high_s and s.known[2] == p.size
@@ -71,7 +71,7 @@ def changed(s, p, hold, dt):
 def tune(s, p, hold, dt):
     """Each line's length at rest, a whole number, and its damping: gain, shelf and pole."""
     base = vrint(load(LENGTHS, 0) * (p.size / (dt * f32(48000))))
-    base = vmin(base, splat(f32(RING - 3 * QUANTUM)))
+    base = vmin(base, f32(RING - 3 * QUANTUM))
     lossy = f32(1) - hold
     middle = vexp2(base * (lossy * fall_rate(p.decay_s, dt)))
     low = vexp2(base * (lossy * fall_rate(p.decay_s * p.low_ratio, dt)))
@@ -88,7 +88,7 @@ def tune(s, p, hold, dt):
     powers_of(exp2(f32(-9.0647) * dt * p.low_hz), s.cut, 0)
 
 
-@rt
+@rt_inlined
 def lagrange(x):
     """Weights of four samples in a row, to read x after the second."""
     a, b, c = x + f32(1), x - f32(1), x - f32(2)
@@ -96,13 +96,13 @@ def lagrange(x):
     return xc * b * f32(-1 / 6), ab * c * f32(0.5), xc * a * f32(-0.5), ab * x * f32(1 / 6)
 
 
-@rt
+@rt_inlined
 def wander(s, p, hold, dt):
     """Where each line is read: whole samples back, four weights and their slope a sample."""
     n, drift = ramp(0), f32(6) * p.motion * (f32(1) - hold)
-    rate = fma(n, splat(f32(0.07)), splat(f32(1)))          # fma: the same bits on any processor
-    sway = vsine(fma(rate, splat(s.turns[0]), n * f32(0.618034)))
-    aim, old = fma(sway, splat(drift), load(s.base, 0)), load(s.length, 0)
+    rate = fma(n, f32(0.07), f32(1))          # fma: the same bits on any processor
+    sway = vsine(fma(rate, s.turns[0], n * f32(0.618034)))
+    aim, old = fma(sway, drift, load(s.base, 0)), load(s.length, 0)
     if s.length[0] == f32(0):
         old = aim
     aim = vmax(vmin(aim, old + SLOW), old - SLOW)
@@ -116,7 +116,7 @@ def wander(s, p, hold, dt):
     s.turns[0] = f32(100) * wrap((s.turns[0] + f32(0.6) * dt * SPAN) * f32(0.01))  # whole for all
 
 
-@rt
+@rt_inlined
 def cleaned(x, s, at):
     """x without its lows: twice x less a one-pole low-pass, whose memory is s.low[at:]."""
     y = one_pole(x * (f32(1) - s.cut[0]), quiet(splat(s.low[at + LANE - 1])), s.cut, 0)
@@ -124,7 +124,7 @@ def cleaned(x, s, at):
     return x - y
 
 
-@rt
+@rt_inlined
 def enter(s, p, side, x, place):
     """A quantum of one side without lows through the predelay into feed; only numbers come in."""
     o, low = side * (AHEAD + GUARD) + place, 2 * side * LANE
@@ -133,22 +133,22 @@ def enter(s, p, side, x, place):
         store(s.before, o + i, cleaned(cleaned(y, s, low), s, low + LANE))
 
 
-@rt
+@rt_inlined
 def smeared(s, n, at, length, x):
     """One all-pass: it smears a click before the loop repeats it."""
     o = n * SMEARED
     old = load(s.spread, o + ((at - length) & (SMEAR - 1)))
     x = alive(x - old * f32(0.6))
     store(s.spread, o + (at & (SMEAR - 1)), x)
-    return fma(x, splat(f32(0.6)), old)
+    return fma(x, f32(0.6), old)
 
 
-@rt
+@rt_inlined
 def diffuse(s, place, late, open, slope):
     """Both sides from the predelay through four all-passes each, into feed."""
     back = (place - late) & (AHEAD - 1)
     for i in range(0, QUANTUM, LANE):
-        at, loud = place + i, fma(ramp(i), splat(slope), splat(open))
+        at, loud = place + i, fma(ramp(i), slope, open)
         x = load(s.before, back + i)
         x = smeared(s, 1, at, 173, smeared(s, 0, at, 229, x))
         x = smeared(s, 3, at, 447, smeared(s, 2, at, 612, x))
@@ -159,19 +159,19 @@ def diffuse(s, place, late, open, slope):
         store(s.feed, QUANTUM + i, x * loud)
 
 
-@rt
+@rt_inlined
 def tap(s, n, at, i):
     """Sixteen samples of a line at its moving length by cubic Lagrange."""
     a, b = load(s.line, at + i), load(s.line, at + i + 1)
     c, d = load(s.line, at + i + 2), load(s.line, at + i + 3)
-    x = fma(a, splat(s.near[n]), b * s.near[LINES + n])
-    x = fma(c, splat(s.near[2 * LINES + n]), fma(d, splat(s.near[3 * LINES + n]), x))
-    y = fma(a, splat(s.slope[n]), b * s.slope[LINES + n])
-    y = fma(c, splat(s.slope[2 * LINES + n]), fma(d, splat(s.slope[3 * LINES + n]), y))
+    x = fma(a, s.near[n], b * s.near[LINES + n])
+    x = fma(c, s.near[2 * LINES + n], fma(d, s.near[3 * LINES + n], x))
+    y = fma(a, s.slope[n], b * s.slope[LINES + n])
+    y = fma(c, s.slope[2 * LINES + n], fma(d, s.slope[3 * LINES + n], y))
     return fma(y, ramp(i), x)
 
 
-@rt
+@rt_inlined
 def read(s, n, place):
     """One line's quantum: read, then its lows and its highs damped, into mix."""
     at = n * STRIDE + ((place - int(s.whole[n]) - 1) & (RING - 1))
@@ -180,22 +180,22 @@ def read(s, n, place):
     y = quiet(splat(s.mix[o + QUANTUM - 1]))
     x = tap(s, n, at, 0) * gain
     low = one_pole(x, low, s.deep, 0)
-    y = one_pole(fma(low, splat(shelf), x), y, s.poles, n * LANE)
+    y = one_pole(fma(low, shelf, x), y, s.poles, n * LANE)
     store(s.mix, o, y)
     x = tap(s, n, at, LANE) * gain
     low = one_pole(x, last(low), s.deep, 0)
-    store(s.mix, o + LANE, one_pole(fma(low, splat(shelf), x), last(y), s.poles, n * LANE))
+    store(s.mix, o + LANE, one_pole(fma(low, shelf, x), last(y), s.poles, n * LANE))
     store(s.under, n * LANE, low)
 
 
-@rt
+@rt_inlined
 def four(a, b, c, d):
     """Four lines through a 4 x 4 Hadamard matrix."""
     e, f, g, h = a + b, a - b, c + d, c - d
     return e + g, f + h, e - g, f - h
 
 
-@rt
+@rt_inlined
 def fetch(s, n, i):
     """Sixteen samples of four lines from mix."""
     at = n * QUANTUM + i
@@ -203,18 +203,18 @@ def fetch(s, n, i):
             load(s.mix, at + 3 * QUANTUM))
 
 
-@rt
+@rt_inlined
 def write(s, n, at, lines, feed):
     """Lines n, n + 4, n + 8 and n + 12: what comes back and what comes in."""
     a, b, c, d = lines
-    quarter = splat(f32(0.25))
+    quarter = f32(0.25)
     store(s.line, n * STRIDE + at, alive(fma(a, quarter, feed)))
     store(s.line, (n + 4) * STRIDE + at, alive(fma(b, quarter, feed)))
     store(s.line, (n + 8) * STRIDE + at, alive(fma(c, quarter, feed)))
     store(s.line, (n + 12) * STRIDE + at, alive(fma(d, quarter, feed)))
 
 
-@rt
+@rt_inlined
 def scatter(s, left, right, place):
     """Out to left and right, through a Hadamard matrix, and into the lines with the input."""
     for i in range(0, QUANTUM, LANE):
@@ -229,7 +229,7 @@ def scatter(s, left, right, place):
         write(s, 3, at, four(a[3], b[3], c[3], d[3]), -y)
 
 
-@rt
+@rt_inlined
 def mirror(run, count, ring, place):
     """The first samples of each ring again behind its end, so that no read wraps."""
     if place < GUARD:

@@ -3,7 +3,8 @@ import ctypes
 
 import numpy as np
 
-from engine.rt import LANE, QUANTUM, f32
+from engine.rig_parts import halved
+from engine.rt import QUANTUM, f32
 from engine.unit import CLEAR, RELEASE, RENDER, STRIKE, unit_of
 
 RATE_HZ = 48000
@@ -41,9 +42,9 @@ class Player(Sound):
     """One part: strike, release and play as the rig would."""
 
     def __init__(self, voice, voices=None, rate_hz=RATE_HZ, **params):
-        self.lanes = voice.shape == "lanes"
-        super().__init__(voice, voices or (LANE if self.lanes else 1), rate_hz, params)
+        super().__init__(voice, voices or voice.group, rate_hz, params)
         self.pitch_hz = np.full(self.count, 261.6256, f32)
+        self.half = None
 
     def strike(self, pitch_hz=261.6256, level=1.0, v=0):
         self.pitch_hz[v] = pitch_hz
@@ -56,13 +57,26 @@ class Player(Sound):
     def play(self, seconds):
         """(samples, voices) float32."""
         quanta = int(np.ceil(seconds / self.dt / QUANTUM))
-        wide = LANE if self.lanes else 1
-        out = np.zeros((self.count // wide, quanta, QUANTUM * wide), f32)
+        wide, over = self.thing.group, self.thing.oversample
+        out = np.zeros((self.count // wide, quanta, QUANTUM * over * wide), f32)
         for q in range(quanta):
             for g in range(len(out)):
-                self.run(RENDER, g, self.pitch_hz.ctypes.data, out[g, q].ctypes.data, self.dt)
-        out = out.reshape(len(out), quanta * QUANTUM, wide)
-        return np.moveaxis(out, 0, 1).reshape(quanta * QUANTUM, self.count)
+                self.run(RENDER, g, self.pitch_hz.ctypes.data, out[g, q].ctypes.data,
+                         self.dt / over)
+        out = out.reshape(len(out), quanta * QUANTUM * over, wide)
+        out = np.moveaxis(out, 0, 1).reshape(quanta * QUANTUM * over, self.count)
+        return out if over == 1 else self._halved(out)
+
+    def _halved(self, twice):
+        """Every voice through the rig's decimator; its memory goes on from call to call."""
+        if self.half is None:
+            self.half = np.zeros((self.count, 8), f32)
+        out = np.zeros((len(twice) // 2, self.count), f32)
+        for v in np.flatnonzero(np.abs(twice).max(0) + np.abs(self.half).max(1)):
+            column = np.ascontiguousarray(twice[:, v])
+            for at in range(0, len(out), QUANTUM):
+                halved(column[2 * at:2 * (at + QUANTUM)], self.half[v], out[at:at + QUANTUM, v])
+        return out
 
     def note(self, seconds, pitch_hz=261.6256, level=1.0):
         """(samples,) float64: one strike of voice 0."""

@@ -17,7 +17,7 @@ from tests.synths.harness import Chain, Player
 
 VOICES = tuple(thing for thing in sounds().values() if isinstance(thing, Voice))
 EFFECTS = tuple(thing for thing in sounds().values() if not isinstance(thing, Voice))
-CORNERS = 128                             # of a long table: all low, all high, and so many by chance
+CORNERS = 128                             # of a long table; all low and all high are there
 AUTOMATED = {                             # what mapping tables write
     "tb303": "cutoff_hz resonance env_mod decay_s accent wave", "fm": "ratio index decay_s bright",
     "string": "decay_s brightness pick_position", "hat": "decay_s tone", "clap": "decay_s tone",
