@@ -1,20 +1,6 @@
 """Band-limited shapes and a two-to-one decimator for more than one voice. Thread: audio."""
-from engine.lanes import (
-    fma,
-    load,
-    select,
-    shift1,
-    shift2,
-    shift4,
-    shift8,
-    store,
-    vabs,
-    vfloor,
-    vmax,
-    vrint,
-    vsine,
-)
-from engine.rt import LANE, exp2, f32, floor, rt, rt_inlined
+from engine.lanes import fma, load, select, store, vabs, vfloor, vmax, vrint, vsine
+from engine.rt import LANE, exp2, f32, floor, rt
 
 # six first-order all-pass coefficients of an elliptic half-band (flat to 20 kHz and -94.8 dB from
 # 28 kHz at 96 kHz); even ones filter the even samples, odd ones the odd samples
@@ -121,25 +107,3 @@ def vmove_on(phase, error, turns):
     more = turns - error
     moved = phase + more
     return moved - vfloor(moved), (moved - phase) - more
-
-
-@rt
-def powers_of(pole, powers, at):
-    """powers[at : at + 16] = pole, pole**2, ... pole**16, as `one_pole` wants them."""
-    y = f32(1)
-    for i in range(LANE):
-        y *= pole
-        powers[at + i] = y
-
-
-@rt_inlined
-def one_pole(x, before, powers, at):
-    """y[i] = x[i] + pole * y[i-1] in 16 samples at once; before: y just before them, in all lanes.
-
-    source   prefix sum (Hillis and Steele 1986) weighted by the pole's powers (`powers_of`)
-    """
-    x = fma(shift1(x), powers[at], x)
-    x = fma(shift2(x), powers[at + 1], x)
-    x = fma(shift4(x), powers[at + 3], x)
-    x = fma(shift8(x), powers[at + 7], x)
-    return fma(load(powers, at), before, x)

@@ -1,30 +1,18 @@
 """Reverb: sixteen delay lines in a lossless loop, each damped so that the decay times are exact.
 
 Stereo in and out, all wet; low frequencies are kept out, so the bass stays in the middle. Frozen,
-it lets nothing in and what is in rings for ever. Thread: audio.
+it lets nothing in and what is in rings for ever. Reading, smearing and scattering go 16 samples at
+a time; the damping, which recurs, 16 lines at a time. Thread: audio.
 source   Jot 1991; J. O. Smith, PASP (feedback delay networks); a shelf and one pole a line
 """
 import numpy as np
 
-from engine.lanes import (
-    fma,
-    last,
-    load,
-    ramp,
-    select,
-    splat,
-    store,
-    vabs,
-    vexp2,
-    vmax,
-    vmin,
-    vrint,
-    vsine,
-)
+from engine.lanes import fma, load, ramp, splat, store, turned, vexp2, vmax, vmin, vrint, vsine
+from engine.lines import GUARD, after1, after2, after3, alive, lagrange, mirror
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, exp2, f32, rt, rt_inlined, wrap
+from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt, rt_inlined, wrap
 from engine.voice import Effect, fields
-from engine.waves import fall_rate, one_pole, powers_of, quiet
+from engine.waves import fall_rate, quiet
 
 PARAMS = (
     Param("decay_s", 0.2, 12.0, 2.2, "exp", 0.1),          # -60 dB in the middle
@@ -36,24 +24,17 @@ PARAMS = (
     Param("low_ratio", 0.25, 2.0, 1.0, "exp", 0.1),        # decay below 200 Hz, of decay_s
     Param("freeze", 0.0, 1.0, 0.0, "lin", 0.1),
 )
-LINES, RING, AHEAD, SMEAR, GUARD = 16, 8192, 16384, 1024, 64
+LINES, RING, AHEAD, SMEAR = 16, 8192, 16384, 1024
 # samples at 48 kHz: primes, nearly geometric; a second's decay needs about 0.15 of a second of line
 LENGTHS = np.array((887, 977, 1069, 1171, 1283, 1409, 1543, 1693, 1861, 2039, 2237, 2447, 2687,
                     2939, 3229, 3541), np.float32)
 SHELF_HZ, LOUD = f32(200), f32(0.35)
 STRIDE, SMEARED = RING + GUARD, SMEAR + GUARD
-STATE = fields("place", "turns", "shut", length=LINES, base=LINES, whole=LINES, gain=LINES,
-               shelf=LINES, near=4 * LINES, slope=4 * LINES, known=LANE, pole=LINES,
-               cut=LANE, deep=LANE, poles=LINES * LANE, low=4 * LANE, under=LINES * LANE,
-               mix=LINES * QUANTUM, feed=2 * QUANTUM, before=2 * (AHEAD + GUARD),
-               spread=8 * SMEARED, line=LINES * STRIDE)
+STATE = fields("place", "turns", "shut", deep=4, known=7, pole=LINES + 2, length=LINES, base=LINES,
+               whole=LINES, gain=LINES, shelf=LINES, low=LINES, last=LINES, near=4 * LINES,
+               slope=4 * LINES, mix=LINES * QUANTUM, side=LINES * QUANTUM, feed=2 * QUANTUM,
+               before=2 * (AHEAD + GUARD), spread=8 * SMEARED, line=LINES * STRIDE)
 SPAN, SLOW = f32(QUANTUM), f32(0.5)       # a line's length moves at most half a sample a quantum
-
-
-@rt_inlined
-def alive(x):
-    """x, or exactly 0 where it is below -240 dB or not a number."""
-    return select(vabs(x) > f32(1e-12), x, f32(0))
 
 
 @rt_inlined
@@ -79,21 +60,10 @@ def tune(s, p, hold, dt):
     pole = (middle - high) / (middle + high)
     deep = exp2(f32(-9.0647) * dt * SHELF_HZ)
     store(s.base, 0, base)
-    store(s.pole, 0, pole)
     store(s.gain, 0, middle * (f32(1) - pole))
     store(s.shelf, 0, (low / middle - f32(1)) * (f32(1) - deep))
-    for n in range(LINES):
-        powers_of(s.pole[n], s.poles, n * LANE)
-    powers_of(deep, s.deep, 0)
-    powers_of(exp2(f32(-9.0647) * dt * p.low_hz), s.cut, 0)
-
-
-@rt_inlined
-def lagrange(x):
-    """Weights of four samples in a row, to read x after the second."""
-    a, b, c = x + f32(1), x - f32(1), x - f32(2)
-    ab, xc = a * b, x * c
-    return xc * b * f32(-1 / 6), ab * c * f32(0.5), xc * a * f32(-0.5), ab * x * f32(1 / 6)
+    store(s.pole, 0, pole)
+    s.pole[LINES], s.pole[LINES + 1] = deep, exp2(f32(-9.0647) * dt * p.low_hz)
 
 
 @rt_inlined
@@ -109,28 +79,11 @@ def wander(s, p, hold, dt):
     whole = vrint((aim + old) * f32(0.5) + f32(0.5))
     store(s.length, 0, aim)
     store(s.whole, 0, whole)
-    first, then = lagrange(whole - old), lagrange(whole - aim)
+    first, then, gain = lagrange(whole - old), lagrange(whole - aim), load(s.gain, 0)
     for k in range(4):
-        store(s.near, k * LINES, first[k])
-        store(s.slope, k * LINES, (then[k] - first[k]) * f32(1 / QUANTUM))
+        store(s.near, k * LINES, first[k] * gain)
+        store(s.slope, k * LINES, (then[k] - first[k]) * (gain * f32(1 / QUANTUM)))
     s.turns[0] = f32(100) * wrap((s.turns[0] + f32(0.6) * dt * SPAN) * f32(0.01))  # whole for all
-
-
-@rt_inlined
-def cleaned(x, s, at):
-    """x without its lows: twice x less a one-pole low-pass, whose memory is s.low[at:]."""
-    y = one_pole(x * (f32(1) - s.cut[0]), quiet(splat(s.low[at + LANE - 1])), s.cut, 0)
-    store(s.low, at, y)
-    return x - y
-
-
-@rt_inlined
-def enter(s, p, side, x, place):
-    """A quantum of one side without lows through the predelay into feed; only numbers come in."""
-    o, low = side * (AHEAD + GUARD) + place, 2 * side * LANE
-    for i in range(0, QUANTUM, LANE):
-        y = quiet(load(x, i))
-        store(s.before, o + i, cleaned(cleaned(y, s, low), s, low + LANE))
 
 
 @rt_inlined
@@ -160,32 +113,60 @@ def diffuse(s, place, late, open, slope):
 
 
 @rt_inlined
-def tap(s, n, at, i):
-    """Sixteen samples of a line at its moving length by cubic Lagrange."""
-    a, b = load(s.line, at + i), load(s.line, at + i + 1)
-    c, d = load(s.line, at + i + 2), load(s.line, at + i + 3)
-    x = fma(a, s.near[n], b * s.near[LINES + n])
-    x = fma(c, s.near[2 * LINES + n], fma(d, s.near[3 * LINES + n], x))
-    y = fma(a, s.slope[n], b * s.slope[LINES + n])
-    y = fma(c, s.slope[2 * LINES + n], fma(d, s.slope[3 * LINES + n], y))
-    return fma(y, ramp(i), x)
+def weigh(a, b, near, slope, t):
+    """Sixteen samples of a line from a on, by four weights that move; b: the next sixteen."""
+    c, d, e = after1(a, b), after2(a, b), after3(a, b)
+    x = fma(a, near[0], c * near[1])
+    x = fma(d, near[2], fma(e, near[3], x))
+    y = fma(a, slope[0], c * slope[1])
+    y = fma(d, slope[2], fma(e, slope[3], y))
+    return fma(y, t, x)
 
 
 @rt_inlined
-def read(s, n, place):
-    """One line's quantum: read, then its lows and its highs damped, into mix."""
-    at = n * STRIDE + ((place - int(s.whole[n]) - 1) & (RING - 1))
-    gain, shelf, o = s.gain[n], s.shelf[n], n * QUANTUM
-    low = quiet(splat(s.under[n * LANE + LANE - 1]))
-    y = quiet(splat(s.mix[o + QUANTUM - 1]))
-    x = tap(s, n, at, 0) * gain
-    low = one_pole(x, low, s.deep, 0)
-    y = one_pole(fma(low, shelf, x), y, s.poles, n * LANE)
-    store(s.mix, o, y)
-    x = tap(s, n, at, LANE) * gain
-    low = one_pole(x, last(low), s.deep, 0)
-    store(s.mix, o + LANE, one_pole(fma(low, shelf, x), last(y), s.poles, n * LANE))
-    store(s.under, n * LANE, low)
+def weights(run, n):
+    """A line's four weights, each in all lanes."""
+    return (splat(run[n]), splat(run[n + LINES]), splat(run[n + 2 * LINES]),
+            splat(run[n + 3 * LINES]))
+
+
+@rt_inlined
+def read(s, place):
+    """A quantum of every line into mix, at its moving length, by cubic Lagrange; loud as damped."""
+    for n in range(LINES):
+        at = n * STRIDE + ((place - int(s.whole[n]) - 1) & (RING - 1))
+        near, slope = weights(s.near, n), weights(s.slope, n)
+        a, b, c = load(s.line, at), load(s.line, at + LANE), load(s.line, at + 2 * LANE)
+        store(s.mix, n * QUANTUM, weigh(a, b, near, slope, ramp(0)))
+        store(s.mix, n * QUANTUM + LANE, weigh(b, c, near, slope, ramp(LANE)))
+
+
+@rt_inlined
+def damp(s, left, right, place):
+    """Lows and highs of the lines, sample by sample with a line a lane; and meanwhile the input,
+    without its lows, into the predelay."""
+    for i in range(0, QUANTUM, LANE):
+        turned(s.mix, i, QUANTUM, s.side, i * LINES, LINES)
+        store(left, i, quiet(load(left, i)))               # only numbers come in
+        store(right, i, quiet(load(right, i)))
+    low, y = quiet(load(s.low, 0)), quiet(load(s.last, 0))
+    shelf, pole, deep, cut = load(s.shelf, 0), load(s.pole, 0), s.pole[LINES], s.pole[LINES + 1]
+    a, b, c, d = flush(s.deep[0]), flush(s.deep[1]), flush(s.deep[2]), flush(s.deep[3])
+    share, o = f32(1) - cut, AHEAD + GUARD + place
+    for i in range(QUANTUM):
+        x = load(s.side, i * LINES)
+        low = fma(low, deep, x)
+        y = fma(y, pole, fma(low, shelf, x))
+        store(s.side, i * LINES, y)
+        a, b = a * cut + share * left[i], b * cut + share * right[i]
+        left[i], right[i] = left[i] - a, right[i] - b
+        c, d = c * cut + share * left[i], d * cut + share * right[i]
+        s.before[place + i], s.before[o + i] = left[i] - c, right[i] - d
+    store(s.low, 0, low)
+    store(s.last, 0, y)
+    s.deep[0], s.deep[1], s.deep[2], s.deep[3] = a, b, c, d
+    for i in range(0, QUANTUM, LANE):
+        turned(s.side, i * LINES, LINES, s.mix, i, QUANTUM)
 
 
 @rt_inlined
@@ -229,16 +210,6 @@ def scatter(s, left, right, place):
         write(s, 3, at, four(a[3], b[3], c[3], d[3]), -y)
 
 
-@rt_inlined
-def mirror(run, count, ring, place):
-    """The first samples of each ring again behind its end, so that no read wraps."""
-    if place < GUARD:
-        for n in range(count):
-            at = n * (ring + GUARD) + place
-            for i in range(0, QUANTUM, LANE):
-                store(run, at + ring + i, load(run, at + i))
-
-
 @rt
 def render(s, p, left, right, key, dt):
     """Write a quantum of reverberation over left and right."""
@@ -246,15 +217,13 @@ def render(s, p, left, right, key, dt):
     if changed(s, p, hold, dt):
         tune(s, p, hold, dt)
     wander(s, p, hold, dt)
-    enter(s, p, 0, left, place)
-    enter(s, p, 1, right, place)
+    read(s, place & (RING - 1))
+    damp(s, left, right, place)
     mirror(s.before, 2, AHEAD, place)
     open, s.shut[0] = f32(1) - s.shut[0], hold
     late = min(int(p.predelay_s / dt), AHEAD - 2 * QUANTUM)
     diffuse(s, place, late, open, (f32(1) - hold - open) * f32(1 / QUANTUM))
     mirror(s.spread, 8, SMEAR, place & (SMEAR - 1))
-    for n in range(LINES):
-        read(s, n, place & (RING - 1))
     scatter(s, left, right, place & (RING - 1))
     mirror(s.line, LINES, RING, place & (RING - 1))
     s.place[0] = f32((place + QUANTUM) & (AHEAD - 1))
