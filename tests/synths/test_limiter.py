@@ -96,8 +96,9 @@ def test_the_detector_is_left_out_only_where_nothing_can_pass():
     for turn in range(4000):
         x = chance.standard_normal(120)
         if turn % 4:                      # smooth ones, and steps and clicks of them
-            x = np.cumsum(x) * np.exp(-0.1 * np.arange(120)) if turn % 4 == 1 else (
-                np.sin(np.arange(120) * chance.uniform(0, np.pi) + turn) * 10.0 ** chance.integers(9))
+            n, level = np.arange(120), 10.0 ** chance.integers(9)
+            smooth = turn % 4 == 1
+            x = np.cumsum(x) * 0.9 ** n if smooth else level * np.sin(n * chance.uniform(0, np.pi))
             x[:chance.integers(60)] *= turn % 3
         _, knew, far = worst(x.astype(np.float32), 40)
         assert knew
