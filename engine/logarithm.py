@@ -4,7 +4,7 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 from engine.lanes import fma, splat
-from engine.lanes_type import FLOATS, INTS, lanes
+from engine.lanes_type import FLOAT, INT, constant, lanes
 from engine.rt import LANE, bits, f32, from_bits, rt
 
 ROOT_HALF = 0x3F3504F3                    # the bits of sqrt(1/2): a mantissa lies around one
@@ -19,14 +19,15 @@ def _split(exponent):
     @intrinsic
     def f(tc, x):
         def gen(cg, b, s, a):
-            def constant(n):
-                return ir.Constant(INTS, [n] * LANE)
+            def everywhere(n):
+                return constant([n] * LANE, INT)
 
-            whole = b.bitcast(a[0], INTS)
-            power = b.ashr(b.sub(whole, constant(ROOT_HALF)), constant(23))
+            whole = b.bitcast(a[0], ir.VectorType(INT, LANE))
+            power = b.ashr(b.sub(whole, everywhere(ROOT_HALF)), everywhere(23))
             if exponent:
-                return b.sitofp(power, FLOATS)
-            return b.bitcast(b.sub(whole, b.shl(power, constant(23))), FLOATS)
+                return b.sitofp(power, ir.VectorType(FLOAT, LANE))
+            mantissa = b.sub(whole, b.shl(power, everywhere(23)))
+            return b.bitcast(mantissa, ir.VectorType(FLOAT, LANE))
 
         return lanes(x), gen
 
