@@ -61,7 +61,7 @@ class Voice:
     the voices' sum is brought to the rate once a part
     prepare        prepare(s, v, p, pitch_hz, dt), shape "time": in lanes, what render needs of
     voices v .. v + 15 that is one number a voice; their envelopes and phases a quantum on; called
-    before render while one of them sounds, so the state of a silent voice must stay zero
+    before render while one of them sounds (a silent one is born again at its strike)
     finish         finish(s, p, out, dt) changes the part's sum (32,) in place, once a quantum while
     the part is awake: for filters that are linear and the same for all voices; memory in keep_*
     begin          begin(part, rate_hz) -> ({field: int64 array}, object to keep alive), called as a

@@ -56,11 +56,11 @@ def falls(p, dt):
 
 
 @rt
-def moved(phase, error, v, turns, sounds):
-    """Sixteen phases and their errors a quantum on; those of silent voices stay 0."""
+def moved(phase, error, v, turns):
+    """Sixteen phases and their errors a quantum on."""
     now, missed = vmove_on(load(phase, v), load(error, v), turns)
-    store(phase, v, select(sounds, now, f32(0)))
-    store(error, v, select(sounds, missed, f32(0)))
+    store(phase, v, now)
+    store(error, v, missed)
 
 
 @rt
@@ -69,7 +69,7 @@ def prepare(s, v, p, pitch_hz, dt):
     held, let, dull = falls(p, dt)
     step, level = load(pitch_hz, v) * dt, load(s.level, v)
     turn, env, bend = step * p.ratio, load(s.env, v), load(s.bend, v)
-    gone, sounds, rise = load(s.let_go, v) > f32(0), env > f32(0), load(s.rise, v)
+    gone, rise = load(s.let_go, v) > f32(0), load(s.rise, v)
     store(s.turns, v, load(s.carrier, v) - f32(0.25))       # a sine is a cosine a quarter later
     store(s.turns_2, v, load(s.modulator, v) - f32(0.25))
     store(s.step, v, step)
@@ -78,12 +78,12 @@ def prepare(s, v, p, pitch_hz, dt):
     store(s.gain, v, f32(0.5) * level * env)
     store(s.half, v, select(gone, splat(exp2(let * HALF)), splat(exp2(held * HALF))))
     store(s.climbed, v, rise)
-    moved(s.carrier, s.carrier_error, v, step * SPAN, sounds)
-    moved(s.modulator, s.modulator_error, v, turn * SPAN, sounds)
+    moved(s.carrier, s.carrier_error, v, step * SPAN)
+    moved(s.modulator, s.modulator_error, v, turn * SPAN)
     more = select(gone, splat(less(let * SPAN)), splat(less(held * SPAN)))
     store(s.env, v, vfaded(fma(env, more, env)))
     store(s.bend, v, vfaded(fma(bend, splat(less(dull * SPAN)), bend)))
-    store(s.rise, v, vmin(rise + dt / p.attack_s * SPAN, select(sounds, splat(f32(1)), f32(0))))
+    store(s.rise, v, vmin(rise + dt / p.attack_s * SPAN, f32(1)))
 
 
 @rt
