@@ -8,12 +8,12 @@ source   the curve is a rational tanh; polyphase filters as in Vaidyanathan 1993
 import numpy as np
 
 from engine.blocks import product
-from engine.lanes import fma, load, ramp, splat, store, vtanh
-from engine.lines import POLE, one_pole, pole_at, pole_of
+from engine.lanes import fma, load, splat, store, vtanh
+from engine.lines import POLE, low_pass, pole_of
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, exp2, f32, flush, from_db, rt, rt_inlined
+from engine.rt import LANE, QUANTUM, exp2, f32, from_db, rt, rt_inlined
 from engine.voice import Effect, fields
-from engine.waves import A0, A1, A2, A3, A4, A5, quiet
+from engine.waves import A0, A1, A2, A3, A4, A5, gliding, quiet
 
 PARAMS = (
     Param("drive_db", 0.0, 30.0, 12.0, "lin", 0.03),
@@ -58,12 +58,6 @@ def _short():
 RAISE, LOWER, SHORT = _matrices((0, 0), 1), _matrices((1, 0), 2), _short()
 LOWER = np.stack((0.5 * (LOWER[0] + LOWER[1]), LOWER[2])).astype(np.float32).ravel()
 RAISE = RAISE.astype(np.float32).ravel()
-
-
-@rt_inlined
-def on_the_way(s, i, aim, n):
-    """Sixteen samples of a number on its way through the quantum."""
-    return fma(ramp(i), (aim - s.known[n]) * f32(1 / QUANTUM), s.known[n])
 
 
 @rt_inlined
@@ -138,19 +132,14 @@ def tune(s, p, dt):
 
 
 @rt_inlined
-def polished(s, side, x, high, low, out, i):
-    """Without what bias adds to the middle of the wave, and as dark as tone says, into out."""
-    x = one_pole(x * (f32(1) - s.high_pole[4 * LANE]), splat(s.bright[side]), high)
-    store(out, i, x)
-    s.bright[side] = flush(out[i + LANE - 1])
-    deep = one_pole(x * (f32(1) - s.low_pole[4 * LANE]), splat(s.deep[side]), low)
-    store(out, i, deep)
-    s.deep[side] = flush(out[i + LANE - 1])
-    return x - deep
+def polished(s, side, x, out, i):
+    """As dark as tone says and without what bias adds to the middle of the wave; out is free."""
+    x = low_pass(x, s.bright, side, s.high_pole, out, i)
+    return x - low_pass(x, s.deep, side, s.low_pole, out, i)
 
 
 @rt_inlined
-def driven(s, side, out, aim, high, low):
+def driven(s, side, out, aim):
     """A quantum of one side, in place."""
     for n in range(2):
         at = (2 * side + n) * RUN
@@ -159,11 +148,11 @@ def driven(s, side, out, aim, high, low):
         at = (8 * side + n) * RUN
         store(s.eightfold, at, load(s.eightfold, at + QUANTUM))
     for i in range(0, QUANTUM, LANE):
-        gain, bias = on_the_way(s, i, aim[0], 0), on_the_way(s, i, aim[1], 1)
+        gain, bias = gliding(s.known[0], aim[0], i), gliding(s.known[1], aim[1], i)
         doubled(s, side, i, load(out, i))
-        bent(s, side, i, gain, bias, on_the_way(s, i, aim[2], 2))
-        y = polished(s, side, halved(s, side, i), high, low, out, i)
-        store(out, i, y * on_the_way(s, i, aim[3], 3))
+        bent(s, side, i, gain, bias, gliding(s.known[2], aim[2], i))
+        y = polished(s, side, halved(s, side, i), out, i)
+        store(out, i, y * gliding(s.known[3], aim[3], i))
 
 
 @rt
@@ -171,9 +160,8 @@ def render(s, p, left, right, key, dt):
     """Drive a quantum of left and right in place."""
     tune(s, p, dt)
     aim = from_db(p.drive_db), p.bias * LEAN, p.mix, from_db(p.level_db)
-    high, low = pole_at(s.high_pole, 0), pole_at(s.low_pole, 0)
-    driven(s, 0, left, aim, high, low)
-    driven(s, 1, right, aim, high, low)
+    driven(s, 0, left, aim)
+    driven(s, 1, right, aim)
     s.known[0], s.known[1], s.known[2], s.known[3] = aim
 
 

@@ -7,12 +7,12 @@ source   the Solina string ensemble's three-phase modulator: about 0.6 Hz and 6 
 """
 import math
 
-from engine.lanes import fma, load, ramp, splat, store, vsine
-from engine.lines import GUARD, POLE, between, mirror, one_pole, pole_at, pole_of
+from engine.lanes import fma, load, ramp, store, vsine
+from engine.lines import GUARD, POLE, between, low_pass, mirror, pole_of
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, exp2, f32, floor, flush, rint, rt, rt_inlined
+from engine.rt import LANE, QUANTUM, exp2, f32, floor, rint, rt, rt_inlined
 from engine.voice import Effect, fields
-from engine.waves import move_on, quiet
+from engine.waves import gliding, move_on, quiet
 
 PARAMS = (
     Param("depth", 0.0, 1.0, 0.6, "lin", 0.05),            # 1: 2.5 ms slow, 0.25 ms fast
@@ -42,29 +42,14 @@ def tune(s, p, aim, dt):
 
 
 @rt_inlined
-def on_the_way(s, i, aim, n):
-    """Sixteen samples of a number on its way through the quantum."""
-    return fma(ramp(i), (aim - s.known[n]) * f32(1 / QUANTUM), s.known[n])
-
-
-@rt_inlined
-def passed(s, n, x, pole, at):
-    """Low-pass n, with the line at `at` as scratch."""
-    y = one_pole(x * (f32(1) - pole[0]), splat(s.pole[n]), pole[1])
-    store(s.line, at, y)
-    s.pole[n] = flush(s.line[at + LANE - 1])
-    return y
-
-
-@rt_inlined
 def enter(s, left, right, place):
     """The middle of a quantum, without its top and its lows, into the line."""
-    high = s.high_pole[4 * LANE], pole_at(s.high_pole, 0)
-    low = s.low_pole[4 * LANE], pole_at(s.low_pole, 0)
     for i in range(0, QUANTUM, LANE):
+        at = place + i
         x = (quiet(load(left, i)) + quiet(load(right, i))) * f32(0.5)
-        x = passed(s, 1, passed(s, 0, x, high, place + i), high, place + i)
-        store(s.line, place + i, quiet(x - passed(s, 2, x, low, place + i)))
+        x = low_pass(x, s.pole, 0, s.high_pole, s.line, at)
+        x = low_pass(x, s.pole, 1, s.high_pole, s.line, at)
+        store(s.line, at, quiet(x - low_pass(x, s.pole, 2, s.low_pole, s.line, at)))
     mirror(s.line, 1, RING, place)
 
 
@@ -87,9 +72,9 @@ def render(s, p, left, right, key, dt):
     enter(s, left, right, place)
     slow_step, fast_step = p.slow_hz * dt, p.fast_hz * dt
     for i in range(0, QUANTUM, LANE):
-        t, width, mix = ramp(i), on_the_way(s, i, aim[2], 2), on_the_way(s, i, aim[3], 3)
-        slow = on_the_way(s, i, aim[0], 0), fma(t, slow_step, s.slow_turn[0])
-        fast = on_the_way(s, i, aim[1], 1), fma(t, fast_step, s.fast_turn[0])
+        t, width, mix = ramp(i), gliding(s.known[2], aim[2], i), gliding(s.known[3], aim[3], i)
+        slow = gliding(s.known[0], aim[0], i), fma(t, slow_step, s.slow_turn[0])
+        fast = gliding(s.known[1], aim[1], i), fma(t, fast_step, s.fast_turn[0])
         first = heard(s, 0, place + i - rest, slow, fast)
         middle = heard(s, 1, place + i - rest, slow, fast) * LOUD
         third = heard(s, 2, place + i - rest, slow, fast)

@@ -5,8 +5,8 @@ to turn faster, the light horn is there within a second, the heavy drum in four.
 the wet is a millisecond late. Thread: audio.
 source   Smith, Serafin, Abel and Berners, DAFx 2002, for the model; a Leslie 122's speeds
 """
-from engine.lanes import fma, load, ramp, splat, store, vmin, vsine
-from engine.lines import GUARD, POLE, between, mirror, one_pole, pole_at, pole_of
+from engine.lanes import fma, load, ramp, store, vmin, vsine
+from engine.lines import GUARD, POLE, between, low_pass, mirror, pole_of
 from engine.param import Param
 from engine.rt import (
     LANE,
@@ -21,7 +21,7 @@ from engine.rt import (
     rt_inlined,
 )
 from engine.voice import Effect, fields
-from engine.waves import move_on, quiet
+from engine.waves import gliding, move_on, quiet
 
 PARAMS = (
     Param("speed", 0.0, 1.0, 0.0, "lin", 0.0),             # 0 slow, 1 fast
@@ -65,28 +65,13 @@ def spin(s, p, n, dt):
 
 
 @rt_inlined
-def on_the_way(s, i, aim, n):
-    """Sixteen samples of a number on its way through the quantum."""
-    return fma(ramp(i), (aim - s.known[n]) * f32(1 / QUANTUM), s.known[n])
-
-
-@rt_inlined
-def passed(s, n, x, pole, scratch):
-    """Low-pass n."""
-    y = one_pole(x * (f32(1) - pole[0]), splat(s.pole[n]), pole[1])
-    store(s.way, scratch, y)
-    s.pole[n] = flush(s.way[scratch + LANE - 1])
-    return y
-
-
-@rt_inlined
-def divided(s, x, split, top, scratch):
+def divided(s, x, i):
     """What horn and drum get, 12 dB an octave each, and how much of the horn's is top."""
-    low = passed(s, 0, x, split, scratch)
+    low = low_pass(x, s.pole, 0, s.split_pole, s.way, i)
     high = x - low
-    high = high - passed(s, 1, high, split, scratch)
-    low = passed(s, 2, low, split, scratch)
-    return high, low, high - passed(s, 3, high, top, scratch)
+    high = high - low_pass(high, s.pole, 1, s.split_pole, s.way, i)
+    low = low_pass(low, s.pole, 2, s.split_pole, s.way, i)
+    return high, low, high - low_pass(high, s.pole, 3, s.top_pole, s.way, i)
 
 
 @rt_inlined
@@ -121,13 +106,11 @@ def turned_by(s, n, speeds, i):
 @rt
 def send(s, p, left, right, aim, horn, drum, dt):
     """A quantum of the middle of left and right through both rotors towards both microphones."""
-    split = s.split_pole[4 * LANE], pole_at(s.split_pole, 0)
-    top_pole = s.top_pole[4 * LANE], pole_at(s.top_pole, 0)
     place = int(s.place[0])
     for i in range(0, QUANTUM, LANE):
         x = (quiet(load(left, i)) + quiet(load(right, i))) * f32(0.5)
-        high, low, top = divided(s, x, split, top_pole, i)
-        depth, aside = on_the_way(s, i, aim[0], 0), on_the_way(s, i, aim[1], 1)
+        high, low, top = divided(s, x, i)
+        depth, aside = gliding(s.known[0], aim[0], i), gliding(s.known[1], aim[1], i)
         front = turned_by(s, HORN, horn, i) + f32(0.25), turned_by(s, DRUM, drum, i) + f32(0.25)
         for side in range(2):
             off = -aside if side == 0 else aside
@@ -148,7 +131,7 @@ def render(s, p, left, right, key, dt):
     send(s, p, left, right, aim, horn, drum, dt)
     place, rest = int(s.place[0]), int(rint(REST_S / dt))
     for i in range(0, QUANTUM, LANE):
-        balance, mix = on_the_way(s, i, aim[2], 2), on_the_way(s, i, aim[3], 3)
+        balance, mix = gliding(s.known[2], aim[2], i), gliding(s.known[3], aim[3], i)
         loud, deep = vmin(balance + f32(1), f32(1)), vmin(f32(1) - balance, f32(1))
         for side in range(2):
             out = left if side == 0 else right

@@ -11,7 +11,7 @@ from engine.lanes import fma, load, ramp, store, vexp2, vmin, vsine
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt, rt_inlined
 from engine.voice import Effect, fields
-from engine.waves import move_on, quiet, vtangent
+from engine.waves import gliding, move_on, quiet, vtangent
 
 PARAMS = (
     Param("cutoff_hz", 20.0, 20000.0, 1200.0, "exp", 0.02),
@@ -36,18 +36,12 @@ def aims(p):
 
 
 @rt_inlined
-def on_the_way(s, i, aim, n):
-    """Sixteen samples of what `aims` gives, from the last quantum's to this one's."""
-    return fma(ramp(i), (aim - s.known[n]) * PART, s.known[n])
-
-
-@rt_inlined
 def bend(s, i, aim, step, dt):
     """What 16 samples of the recursion multiply by."""
-    sweep = on_the_way(s, i, aim[2], 2) * vsine(fma(ramp(i), step, s.turns[0]))
-    hz = on_the_way(s, i, aim[0], 0) * vexp2(sweep)
+    sweep = gliding(s.known[2], aim[2], i) * vsine(fma(ramp(i), step, s.turns[0]))
+    hz = gliding(s.known[0], aim[0], i) * vexp2(sweep)
     g = vtangent(vmin(hz * dt, TOP) * f32(math.pi))
-    k = on_the_way(s, i, aim[1], 1)
+    k = gliding(s.known[1], aim[1], i)
     first = f32(1) / fma(g, g + k, f32(1))
     store(s.part, i, first)
     store(s.part, QUANTUM + i, g * first)
@@ -95,8 +89,8 @@ def render(s, p, left, right, key, dt):
         store(right, i, quiet(load(right, i)))
     recur(s, left, right)
     for i in range(0, QUANTUM, LANE):
-        k, low = on_the_way(s, i, aim[1], 1), on_the_way(s, i, aim[3], 3)
-        band, high = on_the_way(s, i, aim[4], 4), on_the_way(s, i, aim[5], 5)
+        k, low = gliding(s.known[1], aim[1], i), gliding(s.known[3], aim[3], i)
+        band, high = gliding(s.known[4], aim[4], i), gliding(s.known[5], aim[5], i)
         store(left, i, blended(s, load(left, i), i, k, low, band, high))
         store(right, i, blended(s, load(right, i), QUANTUM + i, k, low, band, high))
     keep(s, aim)
