@@ -1,6 +1,6 @@
 """Band-limited shapes and a two-to-one decimator for more than one voice. Thread: audio."""
-from engine.lanes import fma, load, select, store, vabs, vfloor, vmax, vrint, vsine
-from engine.rt import LANE, exp2, f32, floor, rt
+from engine.lanes import fma, load, ramp, select, store, vabs, vfloor, vmax, vrint, vsine
+from engine.rt import LANE, QUANTUM, exp2, f32, floor, rt, rt_inlined
 
 # six first-order all-pass coefficients of an elliptic half-band (flat to 20 kHz and -94.8 dB from
 # 28 kHz at 96 kHz); even ones filter the even samples, odd ones the odd samples
@@ -131,3 +131,9 @@ def vmove_on(phase, error, turns):
     more = turns - error
     moved = phase + more
     return moved - vfloor(moved), (moved - phase) - more
+
+
+@rt_inlined
+def gliding(start, aim, i):
+    """Samples i .. i + 15 of a number that goes from start to aim in a quantum."""
+    return fma(ramp(i), (aim - start) * f32(1 / QUANTUM), start)
