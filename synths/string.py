@@ -2,8 +2,10 @@
 
 The loop is y[n] = sum c[k] y[n - delay - k]: cubic Lagrange (the fraction of the period) times a
 two-point loss, scaled to the wanted decay at the fundamental. A lane of it is all feed-forward, so
-it runs 16 samples at a time while the delay has 16, one at a time above 2.6 kHz. Thread: audio.
-source   Jaffe & Smith, CMJ 7(2), 1983; J. O. Smith, PASP; pick position and level as there
+it runs 16 samples at a time while the delay has 16, one at a time above 2.6 kHz. While nothing
+moves, a quantum is one comparison and two lanes of five taps. Thread: audio.
+source   Jaffe & Smith, CMJ 7(2), 1983; J. O. Smith, PASP: loss (its stretch is our brightness),
+         pick position and direction, dynamics
 """
 import math
 
@@ -11,7 +13,7 @@ import numpy as np
 
 from engine.lanes import add, fma, load, noise, ramp, select, splat, store
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt
+from engine.rt import LANE, QUANTUM, bits, exp2, f32, flush, rt, sine, wrap
 from engine.voice import Voice, fields
 from engine.waves import advance, quiet
 
@@ -19,72 +21,88 @@ PARAMS = (
     Param("decay_s", 0.05, 12.0, 2.5, "exp", 0.05),        # -60 dB; halves each octave over C4
     Param("brightness", 0.0, 1.0, 0.6, "lin", 0.05),
     Param("pick_position", 0.02, 0.5, 0.13, "exp", 0.0),
+    Param("pick_direction", 0.0, 0.9, 0.0, "lin", 0.0),    # across the string 0, along it 0.9
     Param("release_s", 0.02, 4.0, 0.3, "exp", 0.02),       # -60 dB once let go
+    Param("mute", 0.0, 1.0, 0.0, "lin", 0.02),             # the palm: 1 leaves 0.1 to 0.3 s
+    Param("stretch", 0.0, 1.0, 0.0, "lin", 0.05),          # 1: the treble rings as long as C4
+    Param("bend_st", -12.0, 12.0, 0.0, "lin", 0.02),
+    Param("vibrato_cents", 0.0, 100.0, 0.0, "lin", 0.05),
+    Param("vibrato_hz", 0.1, 12.0, 5.2, "exp", 0.05),
 )
 SIZE, MARGIN, TAPS = 4096, 8, 5
 SPACE = 2 * (QUANTUM + MARGIN)             # of the line that no period may fill
-STATE = fields("level", "struck", "let_go", "place", "delay", "at_hz", "at_s", "at_bright", "seed",
-               "keep_count", taps=2 * TAPS, line=SIZE)
+DELAY, PLACE, END, OLD, WAS = 5, 6, 7, 8, 9           # after five taps: where the loop is and ends;
+LOOP = 16                                             # the delay and taps that a moving loop leaves
+SEEN = 8                                   # what the loop was last set for, the pitch first
+STATE = fields("level", "struck", "let_go", "turns", "seed", "keep_count",
+               loop=LOOP, seen=SEEN, line=SIZE)
 SPAN, MIDDLE_HZ, NIBBLE = f32(QUANTUM), f32(261.6255653), f32(0.4)
+SOFT_HZ, LOUDER = f32(500.0), f32(math.log2(24.0))    # the touch: a low-pass of 500 Hz to 12 kHz
+LOW_E_HZ = f32(82.4069)
 
 
 @rt
 def strike(s, v, p, pitch_hz, level):
     """The string is bent in the next quantum, where the rate is known."""
-    s.level[v], s.struck[v] = level, f32(1)
+    s.level[v], s.struck[v], s.seen[v * SEEN] = level, f32(1), f32(0)
 
 
 @rt
 def release(s, v, p):
     """A finger on the string: it falls in release_s."""
-    s.let_go[v] = f32(1)
+    s.let_go[v], s.seen[v * SEEN] = f32(1), f32(0)
 
 
 @rt
-def losses(hz, time_s, brightness):
-    """The loop gain wanted at the fundamental, and the loss that keeps the gain at DC under one."""
-    gain = math.exp(-6.907755278982137 / (hz * time_s))
-    return gain, 0.5 * (1.0 - brightness), 0.98 * (1.0 - gain * gain)
-
-
-@rt
-def design(taps, at, hz, time_s, brightness, dt):
-    """Five taps into taps[at:]; returns the whole delay. float64, once a change.
+def design(loop, at, hz, time_s, brightness, dt):
+    """Delay and five taps into loop[at:]; float64, once a change.
 
     source   period minus the loss's phase delay; one Newton step on the real filter's phase
     """
     w = 2.0 * math.pi * hz * dt
-    gain, soft, room = losses(hz, time_s, brightness)
-    half = math.sin(0.5 * w)
-    soft = min(soft, 0.5 - 0.5 * math.sqrt(1.0 - min(room / (half * half), 1.0)))
-    co, si, bulk, size = math.cos(w), math.sin(w), 0, 1.0
-    delay = 2.0 * math.pi / w - math.atan2(soft * si, 1.0 - soft + soft * co) / w
+    gain = math.exp(-6.907755278982137 / (hz * time_s))
+    half, cosine, room = math.sin(0.5 * w), math.cos(0.5 * w), 1.0 - gain * gain
+    wide_c, wide_s = cosine * (4.0 * cosine * cosine - 3.0), half * (3.0 - 4.0 * half * half)
+    dull = gain * 8.0 / (9.0 * cosine - wide_c)             # should the fraction be in the middle
+    spare = min(max(0.98 * (1.0 - dull * dull), 0.0) / (half * half), 1.0)
+    tilt = math.sqrt(max(brightness * brightness, 1.0 - spare))     # the loss is (1 +- tilt) / 2
+    x = 2.0 * math.pi / w - 0.5 + math.atan(tilt * half / cosine) / w
+    bulk = math.floor(x) - 1.0
+    x -= bulk                                               # 1 to 2, the middle of four points
+    h0 = h1 = h2 = h3 = re = im = 0.0
     for turn in range(2):
-        bulk = int(math.floor(delay)) - 1
-        x = delay - bulk                                    # 1 to 2, the middle of four points
         a, b, c, d = x, x - 1.0, x - 2.0, x - 3.0
         h0, h1, h2, h3 = -b * c * d / 6.0, 0.5 * a * c * d, -0.5 * a * b * d, a * b * c / 6.0
-        keep = 1.0 - soft
-        t0, t1, t2 = keep * h0, keep * h1 + soft * h0, keep * h2 + soft * h1
-        t3, t4 = keep * h3 + soft * h2, soft * h3
-        c2, s2 = co * co - si * si, 2.0 * co * si
-        c3, s3 = c2 * co - s2 * si, s2 * co + c2 * si
-        re = t0 + t1 * co + t2 * c2 + t3 * c3 + t4 * (c2 * c2 - s2 * s2)
-        im = t1 * si + t2 * s2 + t3 * s3 + t4 * 2.0 * c2 * s2
-        size = math.sqrt(re * re + im * im)
+        re, im = (h0 + h3) * wide_c + (h1 + h2) * cosine, (h3 - h0) * wide_s + (h2 - h1) * half
         if turn == 0:
-            delay += (2.0 * math.pi - w * bulk - math.atan2(im, re)) / w
-    scale = min(gain / size, 1.0 / (t0 + t1 + t2 + t3 + t4))
-    taps[at], taps[at + 1], taps[at + 2] = t0 * scale, t1 * scale, t2 * scale
-    taps[at + 3], taps[at + 4] = t3 * scale, t4 * scale
-    return bulk
+            aim = w * (x - 1.5)
+            x += (math.sin(aim) * re - math.cos(aim) * im) / (re * w)
+    loss = 1.0 - (1.0 - tilt * tilt) * half * half
+    scale = min(gain / math.sqrt((re * re + im * im) * loss), 1.0 - 0.001 * room)
+    keep, give = scale * (0.5 + 0.5 * tilt), scale * (0.5 - 0.5 * tilt)
+    loop[at], loop[at + 1] = keep * h0, keep * h1 + give * h0
+    loop[at + 2], loop[at + 3] = keep * h2 + give * h1, keep * h3 + give * h2
+    loop[at + 4], loop[at + DELAY] = give * h3, bulk
+
+
+@rt
+def smooth(line, start, count, keep):
+    """A one-pole low-pass around a period of the line: as if it had gone round for ever."""
+    y, whole, share = f32(0), f32(1), f32(1) - keep
+    for i in range(count):
+        y = keep * y + share * line[start + i]
+        whole *= keep
+    y /= f32(1) - whole
+    for i in range(count):
+        y = keep * y + share * line[start + i]
+        line[start + i] = y
 
 
 @rt
 def excite(s, v, p, hz, dt):
-    """One period of saw and noise, combed by the pick's place, dulled for a soft touch, peak 0.5.
+    """One period of saw and noise, combed by the pick's place, dulled by its slant and the touch.
 
-    The comb and the low-pass go round the period: exact nulls, and a mean of zero.
+    The comb and the low-passes go round the period: exact nulls, and a mean of zero. Peak 0.5.
     """
     count = max(min(int(np.rint(f32(1) / (hz * dt))), SIZE - SPACE), 2)
     pick = max(min(int(np.rint(p.pick_position * f32(count))), count - 1), 1)
@@ -97,30 +115,30 @@ def excite(s, v, p, hz, dt):
         rough = (noise(seed, first + i) - back) * NIBBLE
         store(s.line, start + i, saw * (f32(-2.0) / f32(count)) + rough)
     s.keep_count[v] = advance(s.keep_count[v], f32(count))
-    width_hz = f32(900.0) * exp2(f32(1.5) * p.brightness + f32(2.5) * s.level[v])
-    share, y, peak = f32(1) - exp2(f32(-9.0647) * width_hz * dt), f32(0), f32(1e-9)
-    for i in range(max(count - 256, 0), count):
-        y += share * (s.line[start + i] - y)
+    touch_hz = SOFT_HZ * exp2(LOUDER * s.level[v] - f32(2) * p.mute)
+    smooth(s.line, start, count, exp2(f32(-9.0647203) * touch_hz * dt))
+    if p.pick_direction > f32(0):
+        smooth(s.line, start, count, p.pick_direction)
+    peak = f32(1e-9)
     for i in range(count):
-        y += share * (s.line[start + i] - y)
-        s.line[start + i] = y
-        peak = max(peak, abs(y))
+        peak = max(peak, abs(s.line[start + i]))
     for i in range(count):
         s.line[start + i] *= f32(0.5) * s.level[v] / peak
-    s.place[v] = f32(MARGIN + count)
+    s.loop[v * LOOP + PLACE] = f32(MARGIN + count)
 
 
 @rt
-def balance(s, v, delay):
+def balance(s, v):
     """Take out what would ring on at DC: the line, each sample weighed by the taps it meets."""
-    count, o, at = int(s.place[v]) - MARGIN, v * SIZE + MARGIN, v * 2 * TAPS
+    at, o = v * LOOP, v * SIZE + MARGIN
+    count, delay = int(s.loop[at + PLACE]) - MARGIN, int(s.loop[at + DELAY])
     weight, whole, held = f32(0), f32(0), f32(0)
     for k in range(TAPS):
-        whole += s.taps[at + k]
+        whole += s.loop[at + k]
     tail = whole
     for age in range(count):                                # age 0 is the newest sample
         if age >= delay and age - delay < TAPS:
-            tail -= s.taps[at + age - delay]
+            tail -= s.loop[at + age - delay]
         share = tail if age - delay < TAPS else f32(0)
         held += share * s.line[o + count - 1 - age]
         weight += share
@@ -129,14 +147,17 @@ def balance(s, v, delay):
 
 
 @rt
-def make_room(s, v, delay):
-    """Move what the loop still needs to the start of the line when its end is near."""
-    place, o = int(s.place[v]), v * SIZE
-    if place + QUANTUM > SIZE:
-        kept = min((max(delay, int(s.delay[v])) + 2 * MARGIN + LANE) & -LANE, place & -LANE)
+def make_room(s, v):
+    """Move what the loop still needs to the start of its line, and say where that ends."""
+    at, o = v * LOOP, v * SIZE
+    place = int(s.loop[at + PLACE])
+    least = int(max(s.loop[at + DELAY], s.loop[at + OLD])) + 2 * MARGIN + LANE
+    kept = min(max(least, min(2 * least, SIZE // 2)) + LANE & -LANE, place & -LANE)
+    if place + QUANTUM > int(s.loop[at + END]):
         for i in range(0, kept, LANE):
             store(s.line, o + i, load(s.line, o + place - kept + i))
-        s.place[v] = f32(kept)
+        s.loop[at + PLACE] = f32(kept)
+    s.loop[at + END] = f32(min(max(4 * least, 1024), SIZE))
 
 
 @rt
@@ -157,58 +178,105 @@ def tap1(line, j, c, at):
 
 
 @rt
-def turn(s, v, delay, old, moves, out):
-    """One quantum of the loop; while the filter moves, from the old one over to the new one."""
-    now, was = v * 2 * TAPS, v * 2 * TAPS + TAPS
-    w = v * SIZE + int(s.place[v])
-    if min(delay, old) >= LANE:
+def turn(s, v, moves, out):
+    """One quantum while the loop moves, from the old filter over to the new one, or is short."""
+    now, was = v * LOOP, v * LOOP + WAS
+    w = v * SIZE + int(s.loop[now + PLACE])
+    delay, old = int(s.loop[now + DELAY]), int(s.loop[now + OLD])
+    if moves and min(delay, old) >= LANE:
         for i in range(0, QUANTUM, LANE):
-            y = tap5(s.line, w + i - delay, s.taps, now)
-            if moves:
-                before = tap5(s.line, w + i - old, s.taps, was)
-                y = fma(y - before, ramp(i) * f32(1 / QUANTUM), before)
-            y = quiet(y)
+            before = tap5(s.line, w + i - old, s.loop, was)
+            y = tap5(s.line, w + i - delay, s.loop, now) - before
+            y = quiet(fma(y, ramp(i) * f32(1 / QUANTUM), before))
             store(s.line, w + i, y)
             add(out, i, y)
     else:
         for i in range(QUANTUM):
-            y = tap1(s.line, w + i - delay, s.taps, now)
+            y = tap1(s.line, w + i - delay, s.loop, now)
             if moves:
-                before = tap1(s.line, w + i - old, s.taps, was)
+                before = tap1(s.line, w + i - old, s.loop, was)
                 y = before + (y - before) * (f32(i) * f32(1 / QUANTUM))
             y = flush(y)
             s.line[w + i] = y
             out[i] += y
-    s.place[v] += SPAN
+
+
+@rt
+def wanted(s, v, p, pitch_hz, dt):
+    """Pitch, -60 dB time and brightness of the loop now; the vibrato moves on."""
+    bend = p.bend_st * f32(1 / 12)
+    if p.vibrato_cents > f32(0):
+        bend += p.vibrato_cents * sine(s.turns[v]) * f32(1 / 1200)
+        s.turns[v] = wrap(s.turns[v] + p.vibrato_hz * dt * SPAN)
+    hz = pitch_hz * exp2(bend)
+    hz = min(max(hz, f32(1) / (dt * f32(SIZE - SPACE - 4))), f32(0.12) / dt)
+    high = min(MIDDLE_HZ / hz, f32(1))
+    time_s = p.decay_s * exp2((f32(1) - p.stretch) * np.log2(high))
+    if p.mute > f32(0):
+        palm_s = f32(0.3) * min(max(np.sqrt(LOW_E_HZ / hz), f32(1 / 3)), f32(1))
+        time_s *= exp2(p.mute * np.log2(min(palm_s / time_s, f32(1))))
+    if s.let_go[v] > f32(0):
+        time_s = min(time_s, p.release_s)
+    return hz, time_s, p.brightness * (f32(1) - f32(0.8) * p.mute)
+
+
+@rt
+def follow(s, v, p, pitch_hz, dt):
+    """Set the loop anew; True while it has to move there from another one."""
+    at, seen = v * LOOP, v * SEEN
+    for k in range(TAPS):
+        s.loop[at + WAS + k] = s.loop[at + k]
+    s.loop[at + OLD] = s.loop[at + DELAY]
+    hz, time_s, brightness = wanted(s, v, p, pitch_hz, dt)
+    design(s.loop, at, hz, time_s, brightness, dt)
+    s.seen[seen] = pitch_hz if p.vibrato_cents <= f32(0) else f32(0)
+    s.seen[seen + 1], s.seen[seen + 2] = p.decay_s, p.brightness
+    s.seen[seen + 3], s.seen[seen + 4] = p.release_s, p.mute
+    s.seen[seen + 5], s.seen[seen + 6] = p.stretch, p.bend_st
+    new = s.struck[v] > f32(0)
+    if new:
+        excite(s, v, p, hz, dt)
+        balance(s, v)
+        s.struck[v], s.loop[at + END] = f32(0), f32(0)
+        s.loop[at + OLD] = s.loop[at + DELAY]
+        for k in range(TAPS):
+            s.loop[at + WAS + k] = s.loop[at + k]
+    make_room(s, v)
+    reach = s.loop[at + PLACE] - f32(TAPS)
+    if s.loop[at + DELAY] > reach:                          # the line is not that long yet
+        s.loop[at + DELAY], s.seen[seen] = reach, f32(0)
+    s.loop[at + OLD] = min(s.loop[at + OLD], reach)
+    return not new
+
+
+@rt
+def same(s, v, p, pitch_hz):
+    """Whether the loop is still what was asked for."""
+    n = v * SEEN
+    return ((bits(pitch_hz) ^ bits(s.seen[n])) | (bits(p.decay_s) ^ bits(s.seen[n + 1]))
+            | (bits(p.brightness) ^ bits(s.seen[n + 2])) | (bits(p.release_s) ^ bits(s.seen[n + 3]))
+            | (bits(p.mute) ^ bits(s.seen[n + 4])) | (bits(p.stretch) ^ bits(s.seen[n + 5]))
+            | (bits(p.bend_st) ^ bits(s.seen[n + 6])) | bits(p.vibrato_cents)) == 0
 
 
 @rt
 def render(s, v, p, pitch_hz, out, dt):
     """Add one quantum of voice v to out, (32,) float32; dt is seconds per sample."""
-    hz = min(max(pitch_hz, f32(1) / (dt * f32(SIZE - SPACE - 4))), f32(0.12) / dt)
-    time_s = p.decay_s * min(f32(1), MIDDLE_HZ / hz)
-    if s.let_go[v] > f32(0):
-        time_s = min(time_s, p.release_s)
-    new = s.struck[v] > f32(0)
-    moves = hz != s.at_hz[v] or time_s != s.at_s[v] or p.brightness != s.at_bright[v]
-    if new:
-        excite(s, v, p, hz, dt)
-        s.struck[v] = f32(0)
-    old, delay = int(s.delay[v]), int(s.delay[v])
-    if moves:
-        at = v * 2 * TAPS
-        for k in range(TAPS):
-            s.taps[at + TAPS + k] = s.taps[at + k]
-        delay = design(s.taps, at, hz, time_s, p.brightness, dt)
-        s.at_hz[v], s.at_s[v], s.at_bright[v] = hz, time_s, p.brightness
-    if new:
-        old = delay
-        balance(s, v, delay)
-    make_room(s, v, delay)
-    reach = int(s.place[v]) - TAPS
-    delay = min(delay, reach)
-    turn(s, v, delay, min(old, reach), moves and not new, out)
-    s.delay[v] = f32(delay)
+    at, moves = v * LOOP, False
+    if not same(s, v, p, pitch_hz):
+        moves = follow(s, v, p, pitch_hz, dt)
+    elif s.loop[at + PLACE] + SPAN > s.loop[at + END]:
+        make_room(s, v)
+    place, delay = int(s.loop[at + PLACE]), int(s.loop[at + DELAY])
+    if moves or delay < LANE:
+        turn(s, v, moves, out)
+    else:
+        w = v * SIZE + place
+        for i in range(0, QUANTUM, LANE):
+            y = quiet(tap5(s.line, w + i - delay, s.loop, at))
+            store(s.line, w + i, y)
+            add(out, i, y)
+    s.loop[at + PLACE] = f32(place + QUANTUM)
 
 
 STRING = Voice("string", PARAMS, STATE, strike, release, render)

@@ -17,7 +17,7 @@ from tests.synths.harness import Chain, Player
 
 VOICES = tuple(thing for thing in sounds().values() if isinstance(thing, Voice))
 EFFECTS = tuple(thing for thing in sounds().values() if not isinstance(thing, Voice))
-CORNERS = 128                             # of a long table: all low, all high, and so many by chance
+CORNERS = 128                            # of a long table: all low, all high, and so many by chance
 AUTOMATED = {                             # what mapping tables write
     "tb303": "cutoff_hz resonance env_mod decay_s accent wave", "fm": "ratio index decay_s bright",
     "string": "decay_s brightness pick_position", "hat": "decay_s tone", "clap": "decay_s tone",
@@ -39,7 +39,7 @@ def corners(thing):
     else:
         chance = np.random.default_rng(11)
         picks = chance.integers(0, 2, (CORNERS, len(ends)))
-        picks[:2] = 0, 1
+        picks[:2] = (0,), (1,)
         every = ([pair[k] for pair, k in zip(ends, row, strict=True)] for row in picks)
     for values in every:
         yield dict(zip(names, values, strict=True))

@@ -53,7 +53,7 @@ def test_pick_position_takes_out_its_partials():
         assert level[k - 1] < min(level[k - 2], level[k]) - 20
 
 
-def excitation(hz, pick_position, brightness, level, seed):
+def excitation(hz, pick_position, level, seed):
     """The line at the start: saw and noise, combed and low-passed around a period."""
     count = round(48000 / hz)
     pick = round(pick_position * count)
@@ -62,10 +62,10 @@ def excitation(hz, pick_position, brightness, level, seed):
     rough = white(seed, -count, 3 * count)
     rough = rough[count + n] - rough[count + n - pick + early * count]
     x = (early * count - pick) * -2.0 / count + 0.4 * rough
-    share = 1 - 2 ** (-9.0647 * 900 * 2 ** (1.5 * brightness + 2.5 * level) / 48000)
+    keep = np.exp(-2 * np.pi * 500 * 24 ** level / 48000)
     y, last = np.zeros(count), 0.0
-    for i in [*range(max(count - 256, 0), count), *range(count)]:
-        last += share * (x[i] - last)
+    for i in [*range(count)] * 8:
+        last = keep * last + (1 - keep) * x[i]
         y[i] = last
     return y * 0.5 * level / np.abs(y).max()
 
@@ -74,8 +74,8 @@ def test_lanes_match_a_plain_loop():
     hz, time_s, brightness = 196.0, 2.0, 0.5
     player = Player(STRING, decay_s=time_s, brightness=brightness, pick_position=0.2)
     y = player.note(0.3, hz, 0.8)
-    taps, delay = player.runs["taps"][:5].astype(float), int(player.runs["delay"][0])
-    start = excitation(hz, 0.2, brightness, 0.8, 1)
+    taps, delay = player.runs["loop"][:5].astype(float), int(player.runs["loop"][5])
+    start = excitation(hz, 0.2, 0.8, 1)
     weight = np.array([sum(t for k, t in enumerate(taps) if age < delay + k)
                        for age in range(len(start))])[::-1]
     start -= (start * weight).sum() / weight.sum()
