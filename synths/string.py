@@ -148,16 +148,17 @@ def balance(s, v):
 
 @rt
 def make_room(s, v):
-    """Move what the loop still needs to the start of its line, and say where that ends."""
+    """Move what the loop still needs to the start of its line, once the line is at its end."""
     at, o = v * LOOP, v * SIZE
     place = int(s.loop[at + PLACE])
     least = int(max(s.loop[at + DELAY], s.loop[at + OLD])) + 2 * MARGIN + LANE
-    kept = min(max(least, min(2 * least, SIZE // 2)) + LANE & -LANE, place & -LANE)
-    if place + QUANTUM > int(s.loop[at + END]):
+    end = min(max(4 * least, 1024), SIZE)
+    if place + QUANTUM > end:
+        kept = min(max(least, min(2 * least, SIZE // 2)) + LANE & -LANE, place & -LANE)
         for i in range(0, kept, LANE):
             store(s.line, o + i, load(s.line, o + place - kept + i))
         s.loop[at + PLACE] = f32(kept)
-    s.loop[at + END] = f32(min(max(4 * least, 1024), SIZE))
+    s.loop[at + END] = f32(end)
 
 
 @rt
