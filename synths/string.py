@@ -23,7 +23,7 @@ PARAMS = (
     Param("pick_position", 0.02, 0.5, 0.13, "exp", 0.0),
     Param("pick_direction", 0.0, 0.9, 0.0, "lin", 0.0),    # across the string 0, along it 0.9
     Param("release_s", 0.02, 4.0, 0.3, "exp", 0.02),       # -60 dB once let go
-    Param("mute", 0.0, 1.0, 0.0, "lin", 0.02),             # the palm: 1 leaves 0.1 to 0.3 s
+    Param("palm", 0.0, 1.0, 0.0, "lin", 0.02),             # 1: muted by it, 0.1 to 0.3 s
     Param("stretch", 0.0, 1.0, 0.0, "lin", 0.05),          # 1: the treble rings as long as C4
     Param("bend_st", -12.0, 12.0, 0.0, "lin", 0.02),
     Param("vibrato_cents", 0.0, 100.0, 0.0, "lin", 0.05),
@@ -115,7 +115,7 @@ def excite(s, v, p, hz, dt):
         rough = (noise(seed, first + i) - back) * NIBBLE
         store(s.line, start + i, saw * (f32(-2.0) / f32(count)) + rough)
     s.keep_count[v] = advance(s.keep_count[v], f32(count))
-    touch_hz = SOFT_HZ * exp2(LOUDER * s.level[v] - f32(2) * p.mute)
+    touch_hz = SOFT_HZ * exp2(LOUDER * s.level[v] - f32(2) * p.palm)
     smooth(s.line, start, count, exp2(f32(-9.0647203) * touch_hz * dt))
     if p.pick_direction > f32(0):
         smooth(s.line, start, count, p.pick_direction)
@@ -213,12 +213,12 @@ def wanted(s, v, p, pitch_hz, dt):
     hz = min(max(hz, f32(1) / (dt * f32(SIZE - SPACE - 4))), f32(0.12) / dt)
     high = min(MIDDLE_HZ / hz, f32(1))
     time_s = p.decay_s * exp2((f32(1) - p.stretch) * np.log2(high))
-    if p.mute > f32(0):
+    if p.palm > f32(0):
         palm_s = f32(0.3) * min(max(np.sqrt(LOW_E_HZ / hz), f32(1 / 3)), f32(1))
-        time_s *= exp2(p.mute * np.log2(min(palm_s / time_s, f32(1))))
+        time_s *= exp2(p.palm * np.log2(min(palm_s / time_s, f32(1))))
     if s.let_go[v] > f32(0):
         time_s = min(time_s, p.release_s)
-    return hz, time_s, p.brightness * (f32(1) - f32(0.8) * p.mute)
+    return hz, time_s, p.brightness * (f32(1) - f32(0.8) * p.palm)
 
 
 @rt
@@ -232,7 +232,7 @@ def follow(s, v, p, pitch_hz, dt):
     design(s.loop, at, hz, time_s, brightness, dt)
     s.seen[seen] = pitch_hz if p.vibrato_cents <= f32(0) else f32(0)
     s.seen[seen + 1], s.seen[seen + 2] = p.decay_s, p.brightness
-    s.seen[seen + 3], s.seen[seen + 4] = p.release_s, p.mute
+    s.seen[seen + 3], s.seen[seen + 4] = p.release_s, p.palm
     s.seen[seen + 5], s.seen[seen + 6] = p.stretch, p.bend_st
     new = s.struck[v] > f32(0)
     if new:
@@ -256,7 +256,7 @@ def same(s, v, p, pitch_hz):
     n = v * SEEN
     return ((bits(pitch_hz) ^ bits(s.seen[n])) | (bits(p.decay_s) ^ bits(s.seen[n + 1]))
             | (bits(p.brightness) ^ bits(s.seen[n + 2])) | (bits(p.release_s) ^ bits(s.seen[n + 3]))
-            | (bits(p.mute) ^ bits(s.seen[n + 4])) | (bits(p.stretch) ^ bits(s.seen[n + 5]))
+            | (bits(p.palm) ^ bits(s.seen[n + 4])) | (bits(p.stretch) ^ bits(s.seen[n + 5]))
             | (bits(p.bend_st) ^ bits(s.seen[n + 6])) | bits(p.vibrato_cents)) == 0
 
 
