@@ -30,12 +30,13 @@ PARAMS = (
     Param("vibrato_hz", 0.1, 12.0, 5.2, "exp", 0.05),
 )
 SIZE, MARGIN, TAPS = 4096, 8, 5
+STRIDE = SIZE + 80                         # not a power of two, where all voices share cache sets
 SPACE = 2 * (QUANTUM + MARGIN)             # of the line that no period may fill
-DELAY, PLACE, END, OLD, WAS = 5, 6, 7, 8, 9           # after five taps: where the loop is and ends;
-LOOP = 16                                             # the delay and taps that a moving loop leaves
-SEEN = 8                                   # what the loop was last set for, the pitch first
+# a voice's loop is one cache line: five taps, the whole delay, where the line is written and ends,
+# and what all that was last set for, the pitch first; `was` is what a moving loop leaves
+DELAY, PLACE, END, SEEN, LOOP, WAS = 5, 6, 7, 8, 16, 8
 STATE = fields("level", "struck", "let_go", "turns", "seed", "keep_count",
-               loop=LOOP, seen=SEEN, line=SIZE)
+               loop=LOOP, was=WAS, line=STRIDE)
 SPAN, MIDDLE_HZ, NIBBLE = f32(QUANTUM), f32(261.6255653), f32(0.4)
 SOFT_HZ, LOUDER = f32(500.0), f32(math.log2(24.0))    # the touch: a low-pass of 500 Hz to 12 kHz
 LOW_E_HZ = f32(82.4069)
@@ -44,13 +45,13 @@ LOW_E_HZ = f32(82.4069)
 @rt
 def strike(s, v, p, pitch_hz, level):
     """The string is bent in the next quantum, where the rate is known."""
-    s.level[v], s.struck[v], s.seen[v * SEEN] = level, f32(1), f32(0)
+    s.level[v], s.struck[v], s.loop[v * LOOP + SEEN] = level, f32(1), f32(0)
 
 
 @rt
 def release(s, v, p):
     """A finger on the string: it falls in release_s."""
-    s.let_go[v], s.seen[v * SEEN] = f32(1), f32(0)
+    s.let_go[v], s.loop[v * LOOP + SEEN] = f32(1), f32(0)
 
 
 @rt
@@ -106,7 +107,7 @@ def excite(s, v, p, hz, dt):
     """
     count = max(min(int(np.rint(f32(1) / (hz * dt))), SIZE - SPACE), 2)
     pick = max(min(int(np.rint(p.pick_position * f32(count))), count - 1), 1)
-    start, seed, first = v * SIZE + MARGIN, s.seed[v], np.int64(s.keep_count[v])
+    start, seed, first = v * STRIDE + MARGIN, s.seed[v], np.int64(s.keep_count[v])
     for i in range(0, count, LANE):
         n = ramp(i)
         early = n < f32(pick)
@@ -130,7 +131,7 @@ def excite(s, v, p, hz, dt):
 @rt
 def balance(s, v):
     """Take out what would ring on at DC: the line, each sample weighed by the taps it meets."""
-    at, o = v * LOOP, v * SIZE + MARGIN
+    at, o = v * LOOP, v * STRIDE + MARGIN
     count, delay = int(s.loop[at + PLACE]) - MARGIN, int(s.loop[at + DELAY])
     weight, whole, held = f32(0), f32(0), f32(0)
     for k in range(TAPS):
@@ -149,9 +150,9 @@ def balance(s, v):
 @rt
 def make_room(s, v):
     """Move what the loop still needs to the start of its line, once the line is at its end."""
-    at, o = v * LOOP, v * SIZE
+    at, o = v * LOOP, v * STRIDE
     place = int(s.loop[at + PLACE])
-    least = int(max(s.loop[at + DELAY], s.loop[at + OLD])) + 2 * MARGIN + LANE
+    least = int(max(s.loop[at + DELAY], s.was[v * WAS + DELAY])) + 2 * MARGIN + LANE
     end = min(max(4 * least, 1024), SIZE)
     if place + QUANTUM > end:
         kept = min(max(least, min(2 * least, SIZE // 2)) + LANE & -LANE, place & -LANE)
@@ -181,21 +182,23 @@ def tap1(line, j, c, at):
 @rt
 def turn(s, v, moves, out):
     """One quantum while the loop moves, from the old filter over to the new one, or is short."""
-    now, was = v * LOOP, v * LOOP + WAS
-    w = v * SIZE + int(s.loop[now + PLACE])
-    delay, old = int(s.loop[now + DELAY]), int(s.loop[now + OLD])
-    if moves and min(delay, old) >= LANE:
+    now, was = v * LOOP, v * WAS
+    w = v * STRIDE + int(s.loop[now + PLACE])
+    delay, old = int(s.loop[now + DELAY]), int(s.was[was + DELAY])
+    if min(delay, old) >= LANE:
         for i in range(0, QUANTUM, LANE):
-            before = tap5(s.line, w + i - old, s.loop, was)
-            y = tap5(s.line, w + i - delay, s.loop, now) - before
-            y = quiet(fma(y, ramp(i) * f32(1 / QUANTUM), before))
+            y = tap5(s.line, w + i - delay, s.loop, now)
+            if moves:
+                before = tap5(s.line, w + i - old, s.was, was)
+                y = fma(y - before, ramp(i) * f32(1 / QUANTUM), before)
+            y = quiet(y)
             store(s.line, w + i, y)
             add(out, i, y)
     else:
         for i in range(QUANTUM):
             y = tap1(s.line, w + i - delay, s.loop, now)
             if moves:
-                before = tap1(s.line, w + i - old, s.loop, was)
+                before = tap1(s.line, w + i - old, s.was, was)
                 y = before + (y - before) * (f32(i) * f32(1 / QUANTUM))
             y = flush(y)
             s.line[w + i] = y
@@ -224,40 +227,40 @@ def wanted(s, v, p, pitch_hz, dt):
 @rt
 def follow(s, v, p, pitch_hz, dt):
     """Set the loop anew; True while it has to move there from another one."""
-    at, seen = v * LOOP, v * SEEN
+    at, seen = v * LOOP, v * LOOP + SEEN
     for k in range(TAPS):
-        s.loop[at + WAS + k] = s.loop[at + k]
-    s.loop[at + OLD] = s.loop[at + DELAY]
+        s.was[v * WAS + k] = s.loop[at + k]
+    s.was[v * WAS + DELAY] = s.loop[at + DELAY]
     hz, time_s, brightness = wanted(s, v, p, pitch_hz, dt)
     design(s.loop, at, hz, time_s, brightness, dt)
-    s.seen[seen] = pitch_hz if p.vibrato_cents <= f32(0) else f32(0)
-    s.seen[seen + 1], s.seen[seen + 2] = p.decay_s, p.brightness
-    s.seen[seen + 3], s.seen[seen + 4] = p.release_s, p.palm
-    s.seen[seen + 5], s.seen[seen + 6] = p.stretch, p.bend_st
+    s.loop[seen] = pitch_hz if p.vibrato_cents <= f32(0) else f32(0)
+    s.loop[seen + 1], s.loop[seen + 2] = p.decay_s, p.brightness
+    s.loop[seen + 3], s.loop[seen + 4] = p.release_s, p.palm
+    s.loop[seen + 5], s.loop[seen + 6] = p.stretch, p.bend_st
     new = s.struck[v] > f32(0)
     if new:
         excite(s, v, p, hz, dt)
         balance(s, v)
         s.struck[v], s.loop[at + END] = f32(0), f32(0)
-        s.loop[at + OLD] = s.loop[at + DELAY]
+        s.was[v * WAS + DELAY] = s.loop[at + DELAY]
         for k in range(TAPS):
-            s.loop[at + WAS + k] = s.loop[at + k]
+            s.was[v * WAS + k] = s.loop[at + k]
     make_room(s, v)
     reach = s.loop[at + PLACE] - f32(TAPS)
     if s.loop[at + DELAY] > reach:                          # the line is not that long yet
-        s.loop[at + DELAY], s.seen[seen] = reach, f32(0)
-    s.loop[at + OLD] = min(s.loop[at + OLD], reach)
+        s.loop[at + DELAY], s.loop[seen] = reach, f32(0)
+    s.was[v * WAS + DELAY] = min(s.was[v * WAS + DELAY], reach)
     return not new
 
 
 @rt
 def same(s, v, p, pitch_hz):
     """Whether the loop is still what was asked for."""
-    n = v * SEEN
-    return ((bits(pitch_hz) ^ bits(s.seen[n])) | (bits(p.decay_s) ^ bits(s.seen[n + 1]))
-            | (bits(p.brightness) ^ bits(s.seen[n + 2])) | (bits(p.release_s) ^ bits(s.seen[n + 3]))
-            | (bits(p.palm) ^ bits(s.seen[n + 4])) | (bits(p.stretch) ^ bits(s.seen[n + 5]))
-            | (bits(p.bend_st) ^ bits(s.seen[n + 6])) | bits(p.vibrato_cents)) == 0
+    n = v * LOOP + SEEN
+    return ((bits(pitch_hz) ^ bits(s.loop[n])) | (bits(p.decay_s) ^ bits(s.loop[n + 1]))
+            | (bits(p.brightness) ^ bits(s.loop[n + 2])) | (bits(p.release_s) ^ bits(s.loop[n + 3]))
+            | (bits(p.palm) ^ bits(s.loop[n + 4])) | (bits(p.stretch) ^ bits(s.loop[n + 5]))
+            | (bits(p.bend_st) ^ bits(s.loop[n + 6])) | bits(p.vibrato_cents)) == 0
 
 
 @rt
@@ -269,14 +272,16 @@ def render(s, v, p, pitch_hz, out, dt):
     elif s.loop[at + PLACE] + SPAN > s.loop[at + END]:
         make_room(s, v)
     place, delay = int(s.loop[at + PLACE]), int(s.loop[at + DELAY])
-    if moves or delay < LANE:
+    w = v * STRIDE + place
+    if moves or delay < QUANTUM:
         turn(s, v, moves, out)
     else:
-        w = v * SIZE + place
-        for i in range(0, QUANTUM, LANE):
-            y = quiet(tap5(s.line, w + i - delay, s.loop, at))
-            store(s.line, w + i, y)
-            add(out, i, y)
+        y = quiet(tap5(s.line, w - delay, s.loop, at))
+        z = quiet(tap5(s.line, w + LANE - delay, s.loop, at))
+        store(s.line, w, y)
+        store(s.line, w + LANE, z)
+        add(out, 0, y)
+        add(out, LANE, z)
     s.loop[at + PLACE] = f32(place + QUANTUM)
 
 
