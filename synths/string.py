@@ -1,11 +1,9 @@
-"""String: a plucked string, one delay and one five-tap filter, in tune at any brightness and decay.
+"""String: a plucked string, in tune at any brightness and decay; palm, bend and vibrato as it rings.
 
-The loop is y[n] = sum c[k] y[n - delay - k]: cubic Lagrange (the fraction of the period) times a
-two-point loss, scaled to the wanted decay at the fundamental. A lane of it is all feed-forward, so
-it runs 16 samples at a time while the delay has 16, one at a time above 2.6 kHz. While nothing
-moves, a quantum is one comparison and two lanes of five taps. Thread: audio.
-source   Jaffe & Smith, CMJ 7(2), 1983; J. O. Smith, PASP: loss (its stretch is our brightness),
-         pick position and direction, dynamics
+One loop of `engine.tuned`. A lane of it is all feed-forward, so it runs 16 samples at a time while
+the delay has 16, one at a time above 2.6 kHz. While nothing moves, a quantum is one comparison and
+two lanes of five taps. Thread: audio.
+source   Jaffe & Smith, CMJ 7(2), 1983; J. O. Smith, PASP: pick position and direction, dynamics
 """
 import math
 
@@ -14,27 +12,28 @@ import numpy as np
 from engine.lanes import add, fma, load, noise, ramp, select, splat, store
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, bits, exp2, f32, flush, rt, sine, wrap
+from engine.tuned import DELAY, TAPS, design, smooth, tap1, tap5
 from engine.voice import Voice, fields
 from engine.waves import advance, quiet
 
 PARAMS = (
     Param("decay_s", 0.05, 12.0, 2.5, "exp", 0.05),        # -60 dB; halves each octave over C4
-    Param("brightness", 0.0, 1.0, 0.6, "lin", 0.05),
-    Param("pick_position", 0.02, 0.5, 0.13, "exp", 0.0),
+    Param("brightness", 0.0, 1.0, 0.6, "lin", 0.05),       # how slowly the high partials fade
+    Param("pick_position", 0.02, 0.5, 0.13, "exp", 0.0),   # from the bridge, of the string
     Param("pick_direction", 0.0, 0.9, 0.0, "lin", 0.0),    # across the string 0, along it 0.9
     Param("release_s", 0.02, 4.0, 0.3, "exp", 0.02),       # -60 dB once let go
     Param("palm", 0.0, 1.0, 0.0, "lin", 0.02),             # 1: muted by it, 0.1 to 0.3 s
     Param("stretch", 0.0, 1.0, 0.0, "lin", 0.05),          # 1: the treble rings as long as C4
-    Param("bend_st", -12.0, 12.0, 0.0, "lin", 0.02),
-    Param("vibrato_cents", 0.0, 100.0, 0.0, "lin", 0.05),
-    Param("vibrato_hz", 0.1, 12.0, 5.2, "exp", 0.05),
+    Param("bend_st", -12.0, 12.0, 0.0, "lin", 0.02),       # while it sounds
+    Param("vibrato_cents", 0.0, 100.0, 0.0, "lin", 0.05),  # as far up as down
+    Param("vibrato_hz", 0.1, 12.0, 5.2, "exp", 0.05),      # swings a second
 )
-SIZE, MARGIN, TAPS = 4096, 8, 5
+SIZE, MARGIN = 4096, 8
 STRIDE = SIZE + 80                         # not a power of two, where all voices share cache sets
 SPACE = 2 * (QUANTUM + MARGIN)             # of the line that no period may fill
 # a voice's loop is one cache line: five taps, the whole delay, where the line is written and ends,
 # and what all that was last set for, the pitch first; `was` is what a moving loop leaves
-DELAY, PLACE, END, SEEN, LOOP, WAS = 5, 6, 7, 8, 16, 8
+PLACE, END, SEEN, LOOP, WAS = 6, 7, 8, 16, 8
 STATE = fields("level", "struck", "let_go", "turns", "seed", "keep_count",
                loop=LOOP, was=WAS, line=STRIDE)
 SPAN, MIDDLE_HZ, NIBBLE = f32(QUANTUM), f32(261.6255653), f32(0.4)
@@ -52,51 +51,6 @@ def strike(s, v, p, pitch_hz, level):
 def release(s, v, p):
     """A finger on the string: it falls in release_s."""
     s.let_go[v], s.loop[v * LOOP + SEEN] = f32(1), f32(0)
-
-
-@rt
-def design(loop, at, hz, time_s, brightness, dt):
-    """Delay and five taps into loop[at:]; float64, once a change.
-
-    source   period minus the loss's phase delay; one Newton step on the real filter's phase
-    """
-    w = 2.0 * math.pi * hz * dt
-    gain = math.exp(-6.907755278982137 / (hz * time_s))
-    half, cosine, room = math.sin(0.5 * w), math.cos(0.5 * w), 1.0 - gain * gain
-    wide_c, wide_s = cosine * (4.0 * cosine * cosine - 3.0), half * (3.0 - 4.0 * half * half)
-    dull = gain * 8.0 / (9.0 * cosine - wide_c)             # should the fraction be in the middle
-    spare = min(max(0.98 * (1.0 - dull * dull), 0.0) / (half * half), 1.0)
-    tilt = math.sqrt(max(brightness * brightness, 1.0 - spare))     # the loss is (1 +- tilt) / 2
-    x = 2.0 * math.pi / w - 0.5 + math.atan(tilt * half / cosine) / w
-    bulk = math.floor(x) - 1.0
-    x -= bulk                                               # 1 to 2, the middle of four points
-    h0 = h1 = h2 = h3 = re = im = 0.0
-    for turn in range(2):
-        a, b, c, d = x, x - 1.0, x - 2.0, x - 3.0
-        h0, h1, h2, h3 = -b * c * d / 6.0, 0.5 * a * c * d, -0.5 * a * b * d, a * b * c / 6.0
-        re, im = (h0 + h3) * wide_c + (h1 + h2) * cosine, (h3 - h0) * wide_s + (h2 - h1) * half
-        if turn == 0:
-            aim = w * (x - 1.5)
-            x += (math.sin(aim) * re - math.cos(aim) * im) / (re * w)
-    loss = 1.0 - (1.0 - tilt * tilt) * half * half
-    scale = min(gain / math.sqrt((re * re + im * im) * loss), 1.0 - 0.001 * room)
-    keep, give = scale * (0.5 + 0.5 * tilt), scale * (0.5 - 0.5 * tilt)
-    loop[at], loop[at + 1] = keep * h0, keep * h1 + give * h0
-    loop[at + 2], loop[at + 3] = keep * h2 + give * h1, keep * h3 + give * h2
-    loop[at + 4], loop[at + DELAY] = give * h3, bulk
-
-
-@rt
-def smooth(line, start, count, keep):
-    """A one-pole low-pass around a period of the line: as if it had gone round for ever."""
-    y, whole, share = f32(0), f32(1), f32(1) - keep
-    for i in range(count):
-        y = keep * y + share * line[start + i]
-        whole *= keep
-    y /= f32(1) - whole
-    for i in range(count):
-        y = keep * y + share * line[start + i]
-        line[start + i] = y
 
 
 @rt
@@ -160,23 +114,6 @@ def make_room(s, v):
             store(s.line, o + i, load(s.line, o + place - kept + i))
         s.loop[at + PLACE] = f32(kept)
     s.loop[at + END] = f32(end)
-
-
-@rt
-def tap5(line, j, c, at):
-    """Sixteen outputs of the loop filter whose newest input is line[j]."""
-    y = splat(c[at]) * load(line, j)
-    y = fma(splat(c[at + 1]), load(line, j - 1), y)
-    y = fma(splat(c[at + 2]), load(line, j - 2), y)
-    y = fma(splat(c[at + 3]), load(line, j - 3), y)
-    return fma(splat(c[at + 4]), load(line, j - 4), y)
-
-
-@rt
-def tap1(line, j, c, at):
-    """One output of the same."""
-    return (c[at] * line[j] + c[at + 1] * line[j - 1] + c[at + 2] * line[j - 2]
-            + c[at + 3] * line[j - 3] + c[at + 4] * line[j - 4])
 
 
 @rt
