@@ -8,7 +8,7 @@ source   Jaffe & Smith, CMJ 7(2), 1983; J. O. Smith, PASP (extended Karplus-Stro
 import math
 
 from engine.lanes import fma, load, splat
-from engine.rt import rt
+from engine.rt import f32, rt
 
 TAPS, DELAY = 5, 5                        # in a row: the taps, then the whole delay
 

@@ -1,4 +1,4 @@
-"""String: a plucked string, in tune at any brightness and decay; palm, bend and vibrato as it rings.
+"""String: a plucked string, in tune at any brightness and decay; palm, bends, vibrato.
 
 One loop of `engine.tuned`. A lane of it is all feed-forward, so it runs 16 samples at a time while
 the delay has 16, one at a time above 2.6 kHz. While nothing moves, a quantum is one comparison and
