@@ -1,6 +1,7 @@
 """Parts into buses: their voices' sum, inserts, level, pan, duck, sends. Thread: audio."""
 
 from engine.lanes import add, fma, largest, load, ramp, select, splat, store, vabs, vmax
+from engine.rig_play import peak_of
 from engine.rig_words import (
     AWAKE,
     AWAKE_QUANTA,
@@ -14,6 +15,7 @@ from engine.rig_words import (
     E_UNIT,
     EFFECT_WORDS,
     FALL,
+    FINISHES,
     FIRST,
     GOAL,
     HALF,
@@ -113,11 +115,7 @@ def play_part(h, t, part, dt):
         return False
     part[AWAKE] -= 1
     part[SUSPECT] = max(part[SUSPECT] - 1, 0)
-    peak = splat(f32(0))
-    for i in range(0, size, LANE):
-        wide = vabs(load(mono, i))
-        peak = vmax(select(wide < TOO_LOUD, wide, f32(1e38)), peak)
-    if largest(peak) > TOO_LOUD:                            # some voice is broken: which one?
+    if peak_of(mono, size) > TOO_LOUD:                      # some voice is broken: which one?
         part[SUSPECT] = 2
         for i in range(0, 2 * size, LANE):
             store(mono, i, f32(0))
@@ -126,6 +124,11 @@ def play_part(h, t, part, dt):
     else:
         for i in range(0, QUANTUM, LANE):
             store(out, i, load(mono, i))
+    if part[FINISHES]:
+        call_unit(part[UNIT], i8(5), i8(0), part[COUNT], part[STATE],
+                  t[VALUE] + 4 * part[FIRST], i8(0), address_of(out), dt, f32(0))
+        if peak_of(out, QUANTUM) > QUIET_LEVEL:
+            part[AWAKE] = max(part[AWAKE], AWAKE_QUANTA)
     for i in range(0, size, LANE):
         store(mono, i, load(mono, size + i))
         store(mono, size + i, f32(0))
@@ -145,10 +148,7 @@ def inserts(h, t, part, dt):
         row = words(part[INSERT_ROWS] + 8 * EFFECT_WORDS * e, EFFECT_WORDS)
         run_effect(h, t, row, at_left, at_right, dt)
     if part[INSERTS] > 0:
-        peak = splat(f32(0))
-        for i in range(0, QUANTUM, LANE):
-            peak = vmax(vabs(load(left, i)), vmax(vabs(load(right, i)), peak))
-        if largest(peak) > QUIET_LEVEL:
+        if max(peak_of(left, QUANTUM), peak_of(right, QUANTUM)) > QUIET_LEVEL:
             part[AWAKE] = TAIL_QUANTA
 
 

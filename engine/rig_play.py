@@ -58,7 +58,7 @@ from engine.rig_words import (
 )
 from engine.rt import LANE, QUANTUM, f32, rt, rt_inlined
 
-NEVER = i8(1) << i8(60)
+NEVER, QUANTUM_BITS = i8(1) << i8(60), QUANTUM.bit_length() - 1
 
 
 @rt
@@ -81,17 +81,16 @@ def attend(h, t, part, voice, v):
 
 
 @rt_inlined
-def watched(h, part, voice, v):
-    """Whether this voice is rendered aside this quantum."""
-    n = part[COUNT]
-    turn = ((h[SAMPLE] // QUANTUM + v) & (WATCH_EVERY - 1)) == 0
-    return turn or voice[FADING * n + v] > 0 or voice[FAINT * n + v] > 0 or part[SUSPECT] > 0
+def ticks(h, part):
+    """The number of this quantum; -1 when the part is suspect and all its voices are watched."""
+    return (h[SAMPLE] >> QUANTUM_BITS) if part[SUSPECT] == 0 else i8(-1)
 
 
 @rt_inlined
-def place(part, voice, v):
-    """The address in the part's sum at which voice v's quantum begins."""
-    return part[MONO] + 4 * part[OVER] * voice[OFFSET * part[COUNT] + v]
+def watched(tick, voice, n, v):
+    """Whether this voice is rendered aside this quantum."""
+    turn = ((tick + v) & (WATCH_EVERY - 1)) == 0 or tick < 0
+    return turn or voice[FADING * n + v] > 0 or voice[FAINT * n + v] > 0
 
 
 @rt_inlined
@@ -124,6 +123,14 @@ def end_fade(h, t, part, voice, v):
             strike(h, t, part, v, pitch[WAIT_HZ * n + v], pitch[WAIT_LEVEL * n + v], at, length)
 
 
+@rt_inlined
+def pour_in(part, voice, v, block, count):
+    """A voice's quantum into the part's sum, at its sample offset."""
+    mono = floats(part[MONO] + 4 * part[OVER] * voice[OFFSET * part[COUNT] + v], count)
+    for i in range(0, count, LANE):
+        add(mono, i, load(block, i))
+
+
 @rt
 def settle(h, t, part, voice, v, block, count):
     """A voice that was rendered aside: broken, fading or asleep? Then into the part's sum."""
@@ -137,9 +144,7 @@ def settle(h, t, part, voice, v, block, count):
         left, whole = f32(fading), f32(voice[FADE_TOTAL * n + v])
         for i in range(count):
             block[i] *= max(left - f32(1) - f32(i) / f32(count), f32(0)) / (whole - f32(1))
-    mono = floats(place(part, voice, v), count)
-    for i in range(0, count, LANE):
-        add(mono, i, load(block, i))
+    pour_in(part, voice, v, block, count)
     voice[QUIET * n + v] = voice[QUIET * n + v] + QUANTUM if peak < QUIET_LEVEL else 0
     voice[FAINT * n + v] = voice[FAINT * n + v] + QUANTUM if peak < FAINT_LEVEL else 0
     if fading > 0:

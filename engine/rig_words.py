@@ -89,8 +89,9 @@ GAIN, GAIN_GOAL, GAIN_STEP, GAIN_FROM, OUT_LAST, TABLE_FLOATS = range(6)
     SUSPECT,
     INSERTS,
     INSERT_ROWS,
+    FINISHES,
     PART_WORDS,
-) = range(19)
+) = range(20)
 # an effect's words (sends first, then masters)
 E_UNIT, E_STATE, E_FIRST, E_LEVEL, EFFECT_WORDS = range(5)
 # a strip's parameters, then one `<send>_send` each
@@ -133,7 +134,7 @@ QUIET_SAMPLES, QUIET_LEVEL = 4096, f32(2.0**-20)
 FAINT_SAMPLES, FAINT_LEVEL = 2048, f32(2.0**-12)  # inaudible under a new note: taken without a fade
 SLIDE_S = 0.02  # a 303's pitch lag: 95 % in 60 ms
 METER_FALL = f32(0.9995)
-WATCH_EVERY = 8  # quanta between two looks at a voice that is loud and plays on
+WATCH_EVERY = 16  # quanta between two looks at a voice that is loud and plays on
 TOO_LOUD = f32(1e6)  # a voice above is broken
 AWAKE_QUANTA, TAIL_QUANTA = 2, 6144  # a part without voices, without and with inserts (4 s)
 

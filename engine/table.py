@@ -118,7 +118,8 @@ class Table:
         rows = self._array((1 + len(part.inserts)) * R.EFFECT_WORDS, np.int64)
         for one, fx in zip(rows.reshape(-1, R.EFFECT_WORDS), part.inserts, strict=False):
             self._effect(one, f"{name}_{fx.effect.name}", fx, fx.effect.params)
-        row[[R.INSERTS, R.INSERT_ROWS]] = len(part.inserts), rows.ctypes.data
+        row[[R.INSERTS, R.INSERT_ROWS, R.FINISHES]] = (
+            len(part.inserts), rows.ctypes.data, voice.finish is not None)
 
     def _begin(self, part, state, count):
         """What a voice brings from outside (addresses) into the fields of its state."""

@@ -8,6 +8,7 @@ cached.
 
 import hashlib
 import importlib
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,21 +19,20 @@ from engine.errors import EngineError
 from engine.rt import QUANTUM
 from engine.voice import Effect, Voice
 
-STRIKE, RELEASE, RENDER, CLEAR, PLAY = 0, 1, 2, 3, 4
+STRIKE, RELEASE, RENDER, CLEAR, PLAY, FINISH = range(6)
 SIGNATURE = types.void(*([types.int64] * 7), types.float32, types.float32)
 
 HEAD = '''"""Generated for {name}: binds its kernels to the rig's signature. Thread: audio."""
-from collections import namedtuple
 from numba import carray, cfunc
 from engine import rig_words as R
 from engine.lanes import turned
-from engine.rig_play import any_active, clean, place, settle, settle_whole, voices_of, watched
-from engine.rt import f32, pointer, rt, rt_inlined
+from engine.rig_play import (
+    any_active, attend, clean, pour_in, settle, settle_whole, ticks, voices_of, watched)
+from engine.rt import QUANTUM, f32, pointer, rt, rt_inlined
 from engine.unit import SIGNATURE
 from {module} import {kernels}
+from {shapes} import Params, State
 
-State = namedtuple("State", {fields!r})
-Params = namedtuple("Params", {params!r})
 render = rt_inlined(render.py_func)
 FRAMES, GROUP = {frames}, {group}
 
@@ -53,27 +53,34 @@ VOICE = """    if op == 2 or op == 4:
         if playing:
             first, last, hz_at = 0, part[R.POLYPHONY], part[R.PITCH]
             voice, scratch = voices_of(part), h[R.SCRATCH] + 4 * R.S_VOICE
+            until, tick = h[R.SAMPLE] + QUANTUM, ticks(h, part)
+            mono, over = part[R.MONO], 4 * part[R.OVER]
             part[R.SOUNDING] = 0
         else:
             voice, scratch = R.words(state, 1), out
+            until, tick, mono, over = 0, 0, 0, 0
         hz = carray(pointer(hz_at), (count,), f32)
 {loop}
     elif op == 0:
         strike(s, index, p, a, b)
     elif op == 1:
         release(s, index, p)
-    else:
+    elif op == 3:
 {clear}
+{finish}"""
+FINISHED = """    elif op == 5:
+        finish(s, p, carray(pointer(out), (QUANTUM,), f32), a)
 """
 TIME = """        for v in range(first, last):
             at, aside = out, False
             if playing:
-                sounds = any_active(h, t, part, voice, v, v + 1) > 0
-                if not sounds:
+                if voice[R.ACTIVE * count + v] == 0:
                     continue
                 part[R.SOUNDING] += 1
-                aside = watched(h, part, voice, v)
-                at = scratch if aside else place(part, voice, v)
+                if voice[R.DUE * count + v] < until:
+                    attend(h, t, part, voice, v)
+                aside = watched(tick, voice, count, v)
+                at = scratch if aside else mono + over * voice[R.OFFSET * count + v]
             block = carray(pointer(at), (FRAMES,), f32)
             if aside:
                 clean(block, FRAMES)
@@ -107,6 +114,7 @@ WHOLE = """        if playing:
 SPREAD = """
 @rt
 def spread(h, t, part, voice, first, block):
+    tick = ticks(h, part)
     columns = carray(pointer(h[R.SCRATCH] + 4 * R.S_TURNED), (16 * FRAMES,), f32)
     for lane in range(0, GROUP, 16):
         sounds, end = False, min(first + lane + 16, part[R.POLYPHONY])
@@ -119,8 +127,12 @@ def spread(h, t, part, voice, first, block):
                 if voice[R.ACTIVE * part[R.COUNT] + v] == 1:
                     at = 4 * FRAMES * (v - first - lane)
                     one = carray(pointer(h[R.SCRATCH] + 4 * R.S_TURNED + at), (FRAMES,), f32)
-                    settle(h, t, part, voice, v, one, FRAMES)
+                    if watched(tick, voice, part[R.COUNT], v):
+                        settle(h, t, part, voice, v, one, FRAMES)
+                    else:
+                        pour_in(part, voice, v, one, FRAMES)
 """
+ROLES = ("render", "strike", "release", "finish")
 LOOPS = {"time": TIME, "lanes": GROUPED, "wide": GROUPED, "whole": WHOLE}
 EFFECT = """    if op == 2:
         left = carray(pointer(out), (FRAMES,), f32)
@@ -130,6 +142,13 @@ EFFECT = """    if op == 2:
     elif op == 3:
 {clear}
 """
+# apart, because numba's caches name these types: to read one must not compile a unit
+SHAPES = '''"""Generated: what a state and a table of parameters look like. Thread: any."""
+from collections import namedtuple
+
+State = namedtuple("State", {fields!r})
+Params = namedtuple("Params", {params!r})
+'''
 TAIL = """
 @cfunc(SIGNATURE, cache=True)
 def unit(op, index, count, state, params, pitch, out, a, b):
@@ -171,11 +190,11 @@ def _source(sound):
     head = HEAD.format(
         name=sound.name,
         module=module,
-        fields=" ".join(sound.state.sizes),
-        params=" ".join(names),
+        shapes=_written("shapes", SHAPES.format(
+            fields=" ".join(sound.state.sizes), params=" ".join(names))),
         kernels=", ".join(
             f"{k.__name__} as {role}"
-            for k, role in zip(_kernels(sound), ("render", "strike", "release"), strict=False)
+            for k, role in zip(_kernels(sound), ROLES, strict=False)
         ),
         frames=QUANTUM * sound.oversample if voice else QUANTUM,
         group=sound.group if voice else 1,
@@ -186,14 +205,31 @@ def _source(sound):
     if not voice:
         return head + EFFECT.format(clear=_clear_lines(sound)) + TAIL
     grouped = sound.shape in ("lanes", "wide")
-    body = VOICE.format(loop=LOOPS[sound.shape], clear=_clear_lines(sound))
+    body = VOICE.format(loop=LOOPS[sound.shape], clear=_clear_lines(sound),
+                        finish=FINISHED if sound.finish else "")
     return head.replace("\n@rt\n", (SPREAD if grouped else "") + "\n@rt\n") + body + TAIL
 
 
 def _kernels(sound):
-    return (
-        (sound.render, sound.strike, sound.release) if isinstance(sound, Voice) else (sound.render,)
-    )
+    if not isinstance(sound, Voice):
+        return (sound.render,)
+    return (sound.render, sound.strike, sound.release, *([sound.finish] if sound.finish else []))
+
+
+def _written(name, source):
+    """The name of a module of this source in the kernel cache, written if it is not there."""
+    folder = Path(config.CACHE_DIR) / "units"
+    folder.mkdir(parents=True, exist_ok=True)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    name = f"hiddenstage_{name}_{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+    path = folder / f"{name}.py"
+    if not path.exists():
+        side = path.with_suffix(f".{os.getpid()}")
+        side.write_text(source)
+        side.replace(path)
+        importlib.invalidate_caches()
+    return name
 
 
 def unit_of(sound):
@@ -203,21 +239,10 @@ def unit_of(sound):
     """
     if not isinstance(sound, Voice | Effect):
         raise EngineError(f"{sound!r} is no voice and no effect")
-    source = _source(sound)
-    text = Path(sys.modules[sound.render.__module__].__file__).read_text("utf-8")
-    digest = hashlib.sha256((source + text).encode()).hexdigest()[:12]
-    name = f"hiddenstage_unit_{sound.name}_{digest}"
+    text = Path(sys.modules[sound.render.__module__].__file__).read_bytes()
+    source = _source(sound) + f"# of {hashlib.sha256(text).hexdigest()}\n"
+    name = _written(f"unit_{sound.name}", source)
     if name not in _units:
-        folder = Path(config.CACHE_DIR) / "units"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}.py"
-        if not path.exists():
-            side = path.with_suffix(f".{hashlib.sha256(str(id(sound)).encode()).hexdigest()[:8]}")
-            side.write_text(source)
-            side.replace(path)
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
-        importlib.invalidate_caches()
         try:
             module = importlib.import_module(name)
         except Exception as fault:

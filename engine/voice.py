@@ -59,6 +59,8 @@ class Voice:
     as one sounds; v is 0, pitch_hz the array
     oversample     2: 64 samples or frames at twice the rate, and dt is the time of one of those;
     the voices' sum is brought to the rate once a part
+    finish         finish(s, p, out, dt) changes the part's sum (32,) in place, once a quantum while
+    the part is awake: for filters that are linear and the same for all voices; memory in keep_*
     begin          begin(part, rate_hz) -> ({field: int64 array}, object to keep alive), called as a
     table is built: what comes from outside, stored bit for bit in that field of the state
     """
@@ -71,6 +73,7 @@ class Voice:
     render: Callable
     shape: str = "time"
     oversample: int = 1
+    finish: Callable | None = None
     begin: Callable | None = None
 
     def __post_init__(self):

@@ -136,10 +136,12 @@ def test_the_allocation_test_can_fail():
 @pytest.mark.parametrize("thing", VOICES + EFFECTS, ids=named)
 def test_no_allocation_in_the_ir(thing):
     if thing in VOICES:
-        pitch = "run" if thing.shape == "lanes" else "x"
+        pitch = "x" if thing.shape == "time" else "run"
         text = fresh_llvm(thing.render, thing, "s", "v", "p", pitch, "run", "x")
         text += fresh_llvm(thing.strike, thing, "s", "v", "p", "x", "x")
         text += fresh_llvm(thing.release, thing, "s", "v", "p")
+        if thing.finish:
+            text += fresh_llvm(thing.finish, thing, "s", "p", "run", "x")
     else:
         text = fresh_llvm(thing.render, thing, "s", "p", "run", "run", "run", "x")
     assert "fmul" in text and not calls(text)
