@@ -39,9 +39,9 @@ PARAMS = (
     Param("breath", 0.0, 1.0, 0.1, "lin", 0.05),
     Param("singers", 1.0, 4.0, 3.0, "lin", 0.1),
     Param("spread_cents", 0.0, 40.0, 9.0, "lin", 0.05),
-    Param("vibrato_hz", 3.0, 9.0, 5.4, "lin", 0.1),
+    Param("vibrato_hz", 4.4, 6.4, 5.4, "lin", 0.1),       # every singer between 4 and 7
     Param("vibrato_cents", 0.0, 100.0, 22.0, "lin", 0.05),
-    Param("vibrato_s", 0.0, 3.0, 0.5, "lin", 0.05),        # before it starts to grow
+    Param("vibrato_s", 0.0, 3.0, 0.3, "lin", 0.05),        # before it starts to grow
     Param("attack_s", 0.01, 4.0, 0.18, "exp", 0.05),       # to 95 %
     Param("release_s", 0.02, 6.0, 0.5, "exp", 0.05),       # -60 dB
 )
