@@ -1,9 +1,9 @@
-"""Sixteen floats as one value with ordinary operators, usable in `@rt` code; LLVM fits it to any
-processor. Thread: audio.
+"""Sixteen (or 64) floats as one value with ordinary operators, usable in `@rt` code; LLVM fits it
+to any processor. Thread: audio.
 
 Two shapes of kernel use it: *across time* (16 samples of one voice, when the recurrence is longer
-than a lane) and *across voices* (one sample of 16 voices, when it is shorter). Arrays are float32
-and contiguous; indices count floats.
+than a lane) and *across voices* (one sample of 16 or 64 voices, when it is shorter). Arrays are
+float32 and contiguous; indices count floats. A number beside lanes stands for itself in every lane.
 """
 
 import operator
@@ -16,77 +16,87 @@ from numba.extending import intrinsic, overload
 from engine.lanes_type import (
     FLAGS,
     FLOAT,
-    FLOATS,
     INT,
-    INTS,
+    MASKS,
     Lanes,
+    constant,
     lanes,
     lift,
-    mask,
+    splatted,
     vector_at,
+    wide,
+    widest,
 )
 from engine.rt import C1, C3, C5, C7, C9, LANE, f32, rt
 
 
-@intrinsic
-def load(tc, array, index):
-    """array[index:index+16]; the index is not checked."""
+def _load(kind):
+    @intrinsic
+    def f(tc, array, index):
+        def gen(cg, b, s, a):
+            return b.load(vector_at(cg, b, s.args[0], a[0], a[1], kind.width), align=4)
 
-    def gen(cg, b, s, a):
-        return b.load(vector_at(cg, b, s.args[0], a[0], a[1]), align=4)
+        return kind(array, types.intp), gen
 
-    return lanes(array, types.intp), gen
+    return f
+
+
+load = _load(lanes)  # array[index:index+16]; the index is not checked
+load_wide = _load(wide)  # array[index:index+64]
 
 
 @intrinsic
 def store(tc, array, index, value):
-    """array[index:index+16] = value."""
+    """array[index:index+16] = value (64 of them for a wide one)."""
+    width = widest((value,)).width
 
     def gen(cg, b, s, a):
-        b.store(lift(b, s.args[2], a[2]), vector_at(cg, b, s.args[0], a[0], a[1]), align=4)
+        b.store(lift(b, s.args[2], a[2], width),
+                vector_at(cg, b, s.args[0], a[0], a[1], width), align=4)
         return cg.get_dummy_value()
 
     return types.void(array, types.intp, value), gen
 
 
-@intrinsic
-def splat(tc, x):
-    """One number in all 16 lanes."""
-    return lanes(x), lambda cg, b, s, a: lift(b, s.args[0], a[0])
+def _splat(kind):
+    @intrinsic
+    def f(tc, x):
+        return kind(x), lambda cg, b, s, a: lift(b, s.args[0], a[0], kind.width)
+
+    return f
+
+
+splat, splat_wide = _splat(lanes), _splat(wide)  # one number in all lanes
+
+
+def _lifted(b, s, a):
+    width = widest(s.args).width
+    return [lift(b, t, x, width) for t, x in zip(s.args, a, strict=True)]
 
 
 def _arithmetic(name):
     @intrinsic
     def f(tc, x, y):
         def gen(cg, b, s, a):
-            return getattr(b, name)(lift(b, s.args[0], a[0]), lift(b, s.args[1], a[1]), flags=FLAGS)
+            return getattr(b, name)(*_lifted(b, s, a), flags=FLAGS)
 
-        return lanes(x, y), gen
+        return widest((x, y))(x, y), gen
 
     return f
 
 
-def _call(llvm_name, arguments):
-    def gen(cg, b, s, a):
-        kind = ir.FunctionType(FLOATS, [FLOATS] * arguments)
-        fn = cgutils.get_or_insert_function(b.module, kind, f"{llvm_name}.v{LANE}f32")
-        return b.call(fn, [lift(b, t, x) for t, x in zip(s.args, a, strict=True)], fastmath=FLAGS)
-
-    return gen
+def _llvm(b, name, values):
+    """Calls the vector form of an LLVM intrinsic."""
+    kind = values[0].type
+    fn = cgutils.get_or_insert_function(
+        b.module, ir.FunctionType(kind, [kind] * len(values)), f"{name}.v{kind.count}f32")
+    return b.call(fn, values, fastmath=FLAGS)
 
 
 def _one(llvm_name):
     @intrinsic
     def f(tc, x):
-        return lanes(x), _call(llvm_name, 1)
-
-    return f
-
-
-def _two(llvm_name):
-    @intrinsic
-    def f(tc, x, y):
-        return lanes(x, y), _call(llvm_name, 2)
+        return widest((x,))(x), lambda cg, b, s, a: _llvm(b, llvm_name, _lifted(b, s, a))
 
     return f
 
@@ -97,27 +107,43 @@ vrint, vfloor, vabs, vsqrt = (
     _one("llvm.fabs"),
     _one("llvm.sqrt"),
 )
-vmin, vmax = _two("llvm.minnum"), _two("llvm.maxnum")
+
+
+def _chosen(op):
+    """x where `x op y` holds, else y: one instruction, and a NaN in x gives y."""
+
+    @intrinsic
+    def f(tc, x, y):
+        def gen(cg, b, s, a):
+            p, q = _lifted(b, s, a)
+            return b.select(b.fcmp_ordered(op, p, q), p, q)
+
+        return widest((x, y))(x, y), gen
+
+    return f
+
+
+vmin, vmax = _chosen("<"), _chosen(">")
 
 
 @intrinsic
 def fma(tc, x, y, z):
     """x * y + z, rounded once."""
-    return lanes(x, y, z), _call("llvm.fma", 3)
+    return widest((x, y, z))(x, y, z), lambda cg, b, s, a: _llvm(b, "llvm.fma", _lifted(b, s, a))
 
 
 @intrinsic
 def negative(tc, x):
-    return lanes(x), lambda cg, b, s, a: b.fneg(a[0], flags=FLAGS)
+    return x(x), lambda cg, b, s, a: b.fneg(a[0], flags=FLAGS)
 
 
 def _compare(op):
     @intrinsic
     def f(tc, x, y):
         def gen(cg, b, s, a):
-            return b.fcmp_ordered(op, lift(b, s.args[0], a[0]), lift(b, s.args[1], a[1]))
+            return b.fcmp_ordered(op, *_lifted(b, s, a))
 
-        return mask(x, y), gen
+        return MASKS[widest((x, y)).width](x, y), gen
 
     return f
 
@@ -125,40 +151,77 @@ def _compare(op):
 @intrinsic
 def select(tc, m, x, y):
     """x where the mask holds, else y."""
+    kind = next(k for k in (lanes, wide) if k.width == m.width)
 
     def gen(cg, b, s, a):
-        return b.select(a[0], lift(b, s.args[1], a[1]), lift(b, s.args[2], a[2]))
+        return b.select(a[0], *(lift(b, t, v, kind.width)
+                                for t, v in zip(s.args[1:], a[1:], strict=True)))
 
-    return lanes(m, x, y), gen
-
-
-def _reduce(llvm_name, start=None):
-    @intrinsic
-    def f(tc, x):
-        def gen(cg, b, s, a):
-            arguments = [FLOATS] if start is None else [FLOAT, FLOATS]
-            fn = cgutils.get_or_insert_function(
-                b.module, ir.FunctionType(FLOAT, arguments), f"{llvm_name}.v{LANE}f32"
-            )
-            return b.call(
-                fn, list(a) if start is None else [ir.Constant(FLOAT, start), a[0]], fastmath=FLAGS
-            )
-
-        return types.float32(x), gen
-
-    return f
+    return kind(m, x, y), gen
 
 
-total, largest = _reduce("llvm.vector.reduce.fadd", 0.0), _reduce("llvm.vector.reduce.fmax")
+@intrinsic
+def total(tc, x):
+    """The sum over the lanes, from the first to the last."""
+
+    def gen(cg, b, s, a):
+        fn = cgutils.get_or_insert_function(
+            b.module, ir.FunctionType(FLOAT, [FLOAT, a[0].type]),
+            f"llvm.vector.reduce.fadd.v{a[0].type.count}f32")
+        return b.call(fn, [ir.Constant(FLOAT, 0.0), a[0]], fastmath=FLAGS)
+
+    return types.float32(x), gen
+
+
+@intrinsic
+def largest(tc, x):
+    """The largest of 16 lanes that hold no NaN."""
+
+    def gen(cg, b, s, a):
+        v = a[0]
+        for half in (8, 4, 2, 1):
+            index = constant([(i + half) % LANE for i in range(LANE)], INT)
+            w = b.shuffle_vector(v, v, index)
+            v = b.select(b.fcmp_ordered(">", v, w), v, w)
+        return b.extract_element(v, ir.Constant(INT, 0))
+
+    return types.float32(lanes), gen
+
+
+@intrinsic
+def turned(tc, array, at, stride, out, to, step):
+    """Sixteen rows of 16 at array[at + k stride] become columns at out[to + k step]."""
+
+    def gen(cg, b, s, a):
+        number = ir.IntType(64)
+        rows = []
+        for k in range(LANE):
+            index = b.add(a[1], b.mul(a[2], ir.Constant(number, k)))
+            rows.append(b.load(vector_at(cg, b, s.args[0], a[0], index), align=4))
+        for half in (8, 4, 2, 1):
+            low = constant([j if not j & half else LANE + j - half for j in range(LANE)], INT)
+            high = constant([j + half if not j & half else LANE + j for j in range(LANE)], INT)
+            for k in range(LANE):
+                if not k & half:
+                    x, y = rows[k], rows[k + half]
+                    rows[k] = b.shuffle_vector(x, y, low)
+                    rows[k + half] = b.shuffle_vector(x, y, high)
+        for k in range(LANE):
+            index = b.add(a[4], b.mul(a[5], ir.Constant(number, k)))
+            b.store(rows[k], vector_at(cg, b, s.args[3], a[3], index), align=4)
+        return cg.get_dummy_value()
+
+    i8 = types.int64
+    return types.void(array, i8, i8, out, i8, i8), gen
 
 
 def _shift(n):
     @intrinsic
     def f(tc, x):
         def gen(cg, b, s, a):
-            zero = ir.Constant(FLOATS, [ir.Constant(FLOAT, 0.0)] * LANE)
+            zero = constant([0.0] * LANE)
             index = [LANE + i if i < n else i - n for i in range(LANE)]
-            return b.shuffle_vector(a[0], zero, ir.Constant(INTS, index))
+            return b.shuffle_vector(a[0], zero, constant(index, INT))
 
         return lanes(x), gen
 
@@ -172,7 +235,7 @@ shift1, shift2, shift4, shift8 = _shift(1), _shift(2), _shift(4), _shift(8)
 def last(tc, x):
     """Lane 15 in all lanes."""
     return lanes(x), lambda cg, b, s, a: b.shuffle_vector(
-        a[0], a[0], ir.Constant(INTS, [LANE - 1] * LANE)
+        a[0], a[0], constant([LANE - 1] * LANE, INT)
     )
 
 
@@ -181,8 +244,7 @@ def ramp(tc, start):
     """start, start + 1, ... start + 15 (an integer or a float32 in, floats out)."""
 
     def gen(cg, b, s, a):
-        steps = ir.Constant(FLOATS, [ir.Constant(FLOAT, float(i)) for i in range(LANE)])
-        return b.fadd(lift(b, s.args[0], a[0]), steps)
+        return b.fadd(lift(b, s.args[0], a[0]), constant([float(i) for i in range(LANE)]))
 
     return lanes(start), gen
 
@@ -193,27 +255,19 @@ def _hash(tc, seed, start):
     finaliser)."""
 
     def gen(cg, b, s, a):
-        def wide(x):
-            x = b.trunc(x, INT) if x.type.width > 32 else x
-            empty = ir.Constant(INTS, ir.Undefined)
-            return b.shuffle_vector(
-                b.insert_element(empty, x, ir.Constant(INT, 0)),
-                empty,
-                ir.Constant(INTS, [0] * LANE),
-            )
+        def everywhere(x):
+            return splatted(b, b.trunc(x, INT) if x.type.width > 32 else x)
 
-        def constant(x):
-            return ir.Constant(INTS, [x] * LANE)
+        def same(x):
+            return constant([x] * LANE, INT)
 
-        x = b.add(wide(a[1]), ir.Constant(INTS, list(range(LANE))))
-        x = b.xor(b.mul(x, constant(0x9E3779B1)), b.mul(wide(a[0]), constant(0x85EBCA77)))
+        x = b.add(everywhere(a[1]), constant(list(range(LANE)), INT))
+        x = b.xor(b.mul(x, same(0x9E3779B1)), b.mul(everywhere(a[0]), same(0x85EBCA77)))
         for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, None)):
-            x = b.xor(x, b.lshr(x, constant(shift)))
+            x = b.xor(x, b.lshr(x, same(shift)))
             if factor:
-                x = b.mul(x, constant(factor))
-        return b.fmul(
-            b.sitofp(x, FLOATS), ir.Constant(FLOATS, [ir.Constant(FLOAT, 2.0**-31)] * LANE)
-        )
+                x = b.mul(x, same(factor))
+        return b.fmul(b.sitofp(x, ir.VectorType(FLOAT, LANE)), constant([2.0**-31] * LANE))
 
     return lanes(types.int64, types.int64), gen
 
@@ -257,49 +311,44 @@ def _negate(a):
 
 @rt
 def vsine(turns):
-    """sin(2 pi turns) in 16 lanes; error -169 dB for |turns| < 1000."""
+    """sin(2 pi turns) in every lane; error -169 dB for |turns| < 1000."""
     x = turns - f32(0.25)
     x = x - vrint(x)
     t = f32(0.25) - vabs(x)
     u = t * t
-    return t * fma(u, fma(u, fma(u, fma(u, splat(C9), splat(C7)), splat(C5)), splat(C3)), splat(C1))
+    return t * fma(u, fma(u, fma(u, fma(u, C9, C7), C5), C3), C1)
 
 
 @rt
 def vtanh(x):
     """A soft limit x (27 + x^2) / (27 + 9 x^2), clamped at +-3 where it is exactly +-1."""
-    x = vmin(vmax(x, splat(f32(-3))), splat(f32(3)))
+    x = vmin(vmax(x, f32(-3)), f32(3))
     u = x * x
-    return x * (u + f32(27)) / fma(u, splat(f32(9)), splat(f32(27)))
+    return x * (u + f32(27)) / fma(u, f32(9), f32(27))
 
 
 @intrinsic
 def vexp2(tc, x):
-    """2**x in 16 lanes, x clipped to -126..126; relative error 2e-7."""
+    """2**x in every lane, x clipped to -126..126; relative error 2e-7."""
 
     def gen(cg, b, s, a):
+        width = x.width
+
         def v(c):
-            return ir.Constant(FLOATS, [ir.Constant(FLOAT, float(np.float32(c)))] * LANE)
+            return constant([float(np.float32(c))] * width)
 
-        def call(name, *args):
-            fn = cgutils.get_or_insert_function(
-                b.module, ir.FunctionType(FLOATS, [FLOATS] * len(args)), f"{name}.v{LANE}f32"
-            )
-            return b.call(fn, args)
-
-        x = call("llvm.minnum", call("llvm.maxnum", a[0], v(-126.0)), v(126.0))
-        n = call("llvm.rint", x)
-        r = b.fmul(b.fsub(x, n), v(0.6931471805599453))
+        y = b.select(b.fcmp_ordered(">", a[0], v(-126.0)), a[0], v(-126.0))
+        y = b.select(b.fcmp_ordered("<", y, v(126.0)), y, v(126.0))
+        n = _llvm(b, "llvm.rint", [y])
+        r = b.fmul(b.fsub(y, n), v(0.6931471805599453))
         y = v(1 / 720)
         for c in (1 / 120, 1 / 24, 1 / 6, 0.5, 1.0, 1.0):
-            y = call("llvm.fma", y, r, v(c))
-        power = b.shl(
-            b.add(b.fptosi(n, INTS), ir.Constant(INTS, [127] * LANE)),
-            ir.Constant(INTS, [23] * LANE),
-        )
-        return b.fmul(y, b.bitcast(power, FLOATS))
+            y = _llvm(b, "llvm.fma", [y, r, v(c)])
+        whole = b.add(b.fptosi(n, ir.VectorType(INT, width)), constant([127] * width, INT))
+        power = b.shl(whole, constant([23] * width, INT))
+        return b.fmul(y, b.bitcast(power, ir.VectorType(FLOAT, width)))
 
-    return lanes(lanes), gen
+    return x(x), gen
 
 
 @rt
@@ -312,3 +361,9 @@ def power(base, t):
 def add(out, index, value):
     """out[index:index+16] += value."""
     store(out, index, load(out, index) + value)
+
+
+@rt
+def add_wide(out, index, value):
+    """out[index:index+64] += value."""
+    store(out, index, load_wide(out, index) + value)

@@ -1,68 +1,74 @@
-"""The numba types behind `engine.lanes`: 16 float32 as one value, 16 truth values. Thread: any."""
+"""The numba types behind `engine.lanes`: 16 or 64 float32 as one value, as many truth values.
+Thread: any."""
 
 from llvmlite import ir
 from numba.core import types
 from numba.extending import models, register_model
 
-from engine.rt import LANE
+from engine.rt import LANE, WIDE
 
 FLAGS = ("nsz", "arcp", "contract")
-FLOAT, INT = ir.FloatType(), ir.IntType(32)
-FLOATS, INTS, BITS = (
-    ir.VectorType(FLOAT, LANE),
-    ir.VectorType(INT, LANE),
-    ir.VectorType(ir.IntType(1), LANE),
-)
+FLOAT, INT, BIT = ir.FloatType(), ir.IntType(32), ir.IntType(1)
 
 
 class Lanes(types.Type):
-    """The numba type of 16 float32."""
+    """The numba type of `width` float32."""
 
-    def __init__(self):
-        super().__init__(name="lanes16")
+    def __init__(self, width):
+        self.width = width
+        super().__init__(name=f"lanes{width}")
 
 
 class Mask(types.Type):
-    """The numba type of 16 truth values, made by < and >, read by `select`."""
+    """The numba type of `width` truth values, made by < and >, read by `select`."""
 
-    def __init__(self):
-        super().__init__(name="mask16")
+    def __init__(self, width):
+        self.width = width
+        super().__init__(name=f"mask{width}")
 
 
-lanes, mask = Lanes(), Mask()
+lanes, wide = Lanes(LANE), Lanes(WIDE)
+MASKS = {LANE: Mask(LANE), WIDE: Mask(WIDE)}
 
 
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, dmm, t):
-        super().__init__(dmm, t, FLOATS)
+        super().__init__(dmm, t, ir.VectorType(FLOAT, t.width))
 
 
 @register_model(Mask)
 class _MaskModel(models.PrimitiveModel):
     def __init__(self, dmm, t):
-        super().__init__(dmm, t, BITS)
+        super().__init__(dmm, t, ir.VectorType(BIT, t.width))
 
 
-def splatted(b, x):
-    undefined = ir.Constant(FLOATS, ir.Undefined)
-    return b.shuffle_vector(
-        b.insert_element(undefined, x, ir.Constant(INT, 0)),
-        undefined,
-        ir.Constant(INTS, [0] * LANE),
-    )
+def widest(kinds):
+    """The Lanes type among argument types; scalars beside it are lifted to it."""
+    return max((k for k in kinds if isinstance(k, Lanes)), key=lambda k: k.width, default=lanes)
 
 
-def lift(b, kind, x):
+def constant(values, kind=FLOAT):
+    """A constant vector."""
+    return ir.Constant(ir.VectorType(kind, len(values)), [ir.Constant(kind, v) for v in values])
+
+
+def splatted(b, x, width=LANE):
+    undefined = ir.Constant(ir.VectorType(x.type, width), ir.Undefined)
+    return b.shuffle_vector(b.insert_element(undefined, x, ir.Constant(INT, 0)), undefined,
+                            constant([0] * width, INT))
+
+
+def lift(b, kind, x, width=LANE):
     if isinstance(kind, Lanes):
         return x
-    if kind == types.float32:
-        return splatted(b, x)
     if kind == types.float64:
-        return splatted(b, b.fptrunc(x, FLOAT))
-    return splatted(b, b.sitofp(x, FLOAT))
+        x = b.fptrunc(x, FLOAT)
+    elif kind != types.float32:
+        x = b.sitofp(x, FLOAT)
+    return splatted(b, x, width)
 
 
-def vector_at(cg, b, kind, array, index):
+def vector_at(cg, b, kind, array, index, width=LANE):
     data = cg.make_array(kind)(cg, b, array).data
-    return b.bitcast(b.gep(data, [index]), FLOATS.as_pointer())
+    return b.bitcast(b.gep(data, [index]), ir.VectorType(FLOAT, width).as_pointer())

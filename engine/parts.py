@@ -15,6 +15,7 @@ STRIP_PARAMS = (
     Param("duck", 0.0, 1.0, 0.0, "lin", 0.02),
 )
 SEND_LEVEL = Param("level_db", -120.0, 12.0, 0.0, "lin", 0.02)
+MOST_VOICES = 256
 OUT_PARAMS = (Param("level_db", -120.0, 12.0, 0.0, "lin", 0.05),)
 
 
@@ -24,17 +25,21 @@ class Part:
 
     choke   name of a group of parts of which a strike in one silences the others
     preset  a dict of parameter values (a voice's file may hold some); `values` go over it
+    inserts  effects of this part alone, before its level; their parameters are PART_EFFECT.name
     """
 
-    def __init__(self, voice, voices=8, choke="", preset=None, **values):
+    def __init__(self, voice, voices=8, choke="", preset=None, inserts=(), **values):
         if not isinstance(voice, Voice):
             raise SetError(f"Part({voice!r}): the first argument must be a voice of synths")
-        if not isinstance(voices, int) or not 1 <= voices <= 64:
-            raise SetError(f"Part({voice.name}): voices must be 1..64, got {voices!r}")
+        if not isinstance(voices, int) or not 1 <= voices <= MOST_VOICES:
+            raise SetError(f"Part({voice.name}): voices must be 1..{MOST_VOICES}, got {voices!r}")
+        if not isinstance(inserts, tuple | list):
+            raise SetError(f"Part({voice.name}): inserts must be a tuple of effects, (A,) for one")
         if preset is not None and not isinstance(preset, dict):
             raise SetError(f"Part({voice.name}): preset must be a dict, got {preset!r:.60}")
         self.voice, self.voices, self.choke = voice, voices, choke
         self.values = {**(preset or {}), **values}
+        self.inserts = tuple(as_fx(fx) for fx in inserts)
 
 
 class Fx:

@@ -15,6 +15,7 @@ from engine.rig_words import (
     DONE_SLOTS,
     DONE_WORDS,
     DT,
+    DUE,
     E_FIRST,
     E_STATE,
     E_UNIT,
@@ -27,11 +28,16 @@ from engine.rig_words import (
     FALL,
     FLOATS,
     GAIN,
+    GAIN_FROM,
     GAIN_GOAL,
     GAIN_STEP,
     GOAL,
+    HIGH,
+    INSERT_ROWS,
+    INSERTS,
     LATE,
     LOST,
+    LOW,
     PARAMS,
     PART_ROWS,
     PART_WORDS,
@@ -46,6 +52,7 @@ from engine.rig_words import (
     SAMPLE,
     SENDS,
     TABLE,
+    TABLE_FLOATS,
     TABLE_WORDS,
     VALUE,
     VOICE_WORDS,
@@ -65,20 +72,29 @@ from engine.rt import QUANTUM, f32, lag_per_step, load_acquire, pointer, rt, sto
 def aim(t, index, value, rise_s, fall_s, quantum_s):
     """A parameter's new goal and how fast it goes there."""
     if index >= 0 and index < t[PARAMS] and finite(value):
-        floats(t[GOAL], t[PARAMS])[index] = value
+        low, high = floats(t[LOW], t[PARAMS])[index], floats(t[HIGH], t[PARAMS])[index]
+        floats(t[GOAL], t[PARAMS])[index] = min(max(value, low), high)
         floats(t[RISE], t[PARAMS])[index] = lag_per_step(rise_s, quantum_s)
         floats(t[FALL], t[PARAMS])[index] = lag_per_step(fall_s, quantum_s)
+
+
+@rt
+def empty(t, rows, count):
+    """Effects back to the state they were born with."""
+    for e in range(count):
+        row = words(rows + 8 * EFFECT_WORDS * e, EFFECT_WORDS)
+        call_unit(row[E_UNIT], i8(3), i8(0), i8(1), row[E_STATE], t[VALUE] + 4 * row[E_FIRST],
+                  i8(0), i8(0), f32(0), f32(0))
 
 
 @rt
 def panic(t):
     """All voices fade; the tails of the effects are cleared."""
     for index in range(t[PARTS]):
-        fade_part(words(t[PART_ROWS] + 8 * PART_WORDS * index, PART_WORDS), CHOKE_QUANTA)
-    for e in range(t[SENDS]):
-        row = words(t[EFFECT_ROWS] + 8 * EFFECT_WORDS * e, EFFECT_WORDS)
-        call_unit(row[E_UNIT], i8(3), i8(0), i8(1), row[E_STATE], t[VALUE] + 4 * row[E_FIRST],
-                  i8(0), i8(0), f32(0), f32(0))
+        part = words(t[PART_ROWS] + 8 * PART_WORDS * index, PART_WORDS)
+        fade_part(part, CHOKE_QUANTA)
+        empty(t, part[INSERT_ROWS], part[INSERTS])
+    empty(t, t[EFFECT_ROWS], t[SENDS])
 
 
 @rt
@@ -108,15 +124,17 @@ def apply(h, at):
         voice = words(row[VOICES], row[COUNT] * VOICE_WORDS)
         for v in range(row[POLYPHONY]):
             voice[RELEASE_AT * row[COUNT] + v] = min(voice[RELEASE_AT * row[COUNT] + v], long[0])
+            voice[DUE * row[COUNT] + v] = 0
     elif kind == PANIC:
         panic(t)
     elif kind == FADE:
-        deck_floats = floats(t[DECK_FLOATS], 8)
+        deck_floats = floats(t[DECK_FLOATS], TABLE_FLOATS)
         if deck_floats[GAIN] == f32(0):
             drop_fading(t)
         deck_floats[GAIN_GOAL] = min(max(real[9], f32(0)), f32(1))
         way = abs(deck_floats[GAIN_GOAL] - deck_floats[GAIN])
-        deck_floats[GAIN_STEP] = way * quantum_s / max(real[10], quantum_s)
+        deck_floats[GAIN_STEP] = way * quantum_s * f32(1 / QUANTUM) / max(real[10], quantum_s)
+        deck_floats[GAIN_FROM] = f32(offset)
 
 
 @rt

@@ -4,10 +4,10 @@ fades. Thread: audio."""
 from engine.rig_words import (
     ACTIVE,
     AGE,
-    CARRY,
     CHOKE_GROUP,
     CHOKE_QUANTA,
     COUNT,
+    DUE,
     FADE_TOTAL,
     FADING,
     FAINT,
@@ -49,7 +49,7 @@ from engine.rig_words import (
     i8,
     words,
 )
-from engine.rt import QUANTUM, f32, rt
+from engine.rt import f32, rt
 
 
 @rt
@@ -59,12 +59,9 @@ def clear(t, part, v):
     call_unit(part[UNIT], i8(3), v, n, part[STATE], t[VALUE] + 4 * part[FIRST], part[PITCH], i8(0),
               f32(0), f32(0))
     voice = words(part[VOICES], n * VOICE_WORDS)
-    carry = floats(part[CARRY], n * QUANTUM)
     for w in range(VOICE_WORDS):
         if w != AGE:
             voice[w * n + v] = 0
-    for i in range(QUANTUM):
-        carry[v * QUANTUM + i] = f32(0)
 
 
 @rt
@@ -86,6 +83,7 @@ def strike(h, t, part, v, hz, level, offset, length):
     voice[GATE * n + v] = 1
     voice[AGE * n + v] = h[SERIAL]
     voice[RELEASE_AT * n + v] = h[SAMPLE] + offset + length if length > 0 else i8(1) << i8(60)
+    voice[DUE * n + v] = voice[RELEASE_AT * n + v]
     voice[QUIET * n + v] = 0
     voice[FAINT * n + v] = 0
     voice[FADING * n + v] = 0
@@ -119,7 +117,7 @@ def slide(part, voice, hz, until):
             best, age = i8(v), voice[AGE * n + v]
     if best >= 0:
         floats(part[PITCH], n * VOICE_FLOATS)[GOAL_HZ * n + best] = hz
-        voice[RELEASE_AT * n + best] = until
+        voice[RELEASE_AT * n + best], voice[DUE * n + best] = until, 0
     return best >= 0
 
 

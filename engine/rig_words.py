@@ -63,13 +63,16 @@ DT, PEAK, RIG_FLOATS = 0, 1, 8
     OUT_LEVEL,
     BUS,
     DECK_FLOATS,
+    LOW,
+    HIGH,
     TABLE_WORDS,
-) = range(18)
-GAIN, GAIN_GOAL, GAIN_STEP, OUT_LAST = range(4)  # a table's floats
-# a part's words
+) = range(20)
+# a table's floats; GAIN is the fader's place 0..1, GAIN_FROM the sample of a quantum it leaves at
+GAIN, GAIN_GOAL, GAIN_STEP, GAIN_FROM, OUT_LAST, TABLE_FLOATS = range(6)
+# a part's words; COUNT is POLYPHONY rounded up to whole groups of lanes, OVER the oversampling
 (
     UNIT,
-    LANES,
+    OVER,
     COUNT,
     POLYPHONY,
     STATE,
@@ -78,10 +81,17 @@ GAIN, GAIN_GOAL, GAIN_STEP, OUT_LAST = range(4)  # a table's floats
     CHOKE_GROUP,
     VOICES,
     PITCH,
-    CARRY,
+    MONO,
+    HALF,
     LAST,
+    SOUNDING,
+    AWAKE,
+    SUSPECT,
+    INSERTS,
+    INSERT_ROWS,
+    FINISHES,
     PART_WORDS,
-) = range(13)  # COUNT is POLYPHONY rounded up to whole lanes
+) = range(20)
 # an effect's words (sends first, then masters)
 E_UNIT, E_STATE, E_FIRST, E_LEVEL, EFFECT_WORDS = range(5)
 # a strip's parameters, then one `<send>_send` each
@@ -100,28 +110,33 @@ LEVEL_DB, PAN, MUTE, CUE, DUCK, STRIP_SENDS = range(6)
     WAIT_OFFSET,
     WAIT_LENGTH,
     FAINT,
+    DUE,
     VOICE_WORDS,
-) = range(13)
+) = range(14)
 # floats of a voice slot, each (count,)
 NOW_HZ, GOAL_HZ, WAIT_HZ, WAIT_LEVEL, VOICE_FLOATS = range(5)
 LAST_LEFT, LAST_RIGHT, METER, LAST_SENDS = range(4)  # a part's floats
 PART_FLOATS = LAST_SENDS + 8
-# scratch floats
-S_VOICE, S_MONO, S_LEFT, S_RIGHT, S_KEY, S_CURVE, S_CURVE_B, SCRATCH_FLOATS = (
+# scratch floats: 64 lanes of 64 frames, the same turned for 16 of them, and single quanta
+S_VOICE, S_TURNED, S_MONO, S_LEFT, S_RIGHT, S_KEY, S_CURVE, S_CURVE_B, SCRATCH_FLOATS = (
     0,
-    512,
-    544,
-    576,
-    608,
-    640,
-    672,
-    1024,
+    4096,
+    5120,
+    5152,
+    5184,
+    5216,
+    5248,
+    5280,
+    5312,
 )
 STEAL_QUANTA, CHOKE_QUANTA = 4, 7  # 2 ms and 4 ms, and one more to play out the voice's offset
 QUIET_SAMPLES, QUIET_LEVEL = 4096, f32(2.0**-20)
 FAINT_SAMPLES, FAINT_LEVEL = 2048, f32(2.0**-12)  # inaudible under a new note: taken without a fade
 SLIDE_S = 0.02  # a 303's pitch lag: 95 % in 60 ms
 METER_FALL = f32(0.9995)
+WATCH_EVERY = 16  # quanta between two looks at a voice that is loud and plays on
+TOO_LOUD = f32(1e6)  # a voice above is broken
+AWAKE_QUANTA, TAIL_QUANTA = 2, 6144  # a part without voices, without and with inserts (4 s)
 
 
 @intrinsic

@@ -22,6 +22,7 @@ f32 = np.float32
 # samples the rig computes at a time, anchored to the sample counter
 QUANTUM = 32
 LANE = 16  # floats in one vector
+WIDE = 64  # floats in a wide one: four vectors that hide each other's waiting
 
 
 def cache_folder():
@@ -48,6 +49,8 @@ numba.config.CACHE_DIR = str(cache_folder())
 # never nnan, ninf, reassoc: they delete NaN guards and repeatability
 SAFE = {"nsz", "arcp", "contract"}
 rt = njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
+# for what runs every quantum: a call would copy the whole state table
+rt_inlined = njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE, forceinline=True)
 
 
 def _unary(name):

@@ -36,8 +36,9 @@ class Table:
     """A set's parts, sends, masters and duck as rig memory."""
 
     def __init__(self, parts, sends=None, master=(), duck=None, key_part="", out_level_db=0.0,
-                 noise_seed=1, deck="a"):
+                 noise_seed=1, deck="a", rate_hz=48000):
         self.registry, self.parts, self._keep = Registry(deck), dict(parts), []
+        self.rate_hz = rate_hz
         self.sends = {name: as_fx(fx) for name, fx in (sends or {}).items()}
         self.words = self._array(R.TABLE_WORDS, np.int64)
         w, masters = self.words, [as_fx(fx) for fx in master]
@@ -65,7 +66,7 @@ class Table:
             self._duck(as_fx(duck))
         out = self.registry.add("out", OUT_PARAMS, {"level_db": out_level_db}, "out")
         self._values()
-        self.floats = self._array(8)
+        self.floats = self._array(R.TABLE_FLOATS)
         bus = self._array((1 + len(self.sends)) * 2 * QUANTUM)
         w[R.PARTS], w[R.SENDS], w[R.MASTERS] = len(rows), len(self.sends), len(masters)
         w[R.PART_ROWS], w[R.EFFECT_ROWS] = rows.ctypes.data, effects.ctypes.data
@@ -90,8 +91,7 @@ class Table:
 
     def _part(self, row, name, part, group, noise_seed):
         voice = part.voice
-        lanes = voice.shape == "lanes"
-        count = -(-part.voices // LANE) * LANE if lanes else part.voices
+        count = -(-part.voices // voice.group) * voice.group
         sends = tuple(Param(f"{send}_send", 0.0, 1.0, 0.0, "lin", 0.02) for send in self.sends)
         names = {p.name for p in (*voice.params, *STRIP_PARAMS, *sends)}
         if len(names) < len(voice.params) + len(STRIP_PARAMS) + len(sends):
@@ -100,27 +100,38 @@ class Table:
         first = self.registry.add(name, (*voice.params, *STRIP_PARAMS, *sends), part.values, where)
         state = self._array(count * max(1, voice.state.floats))
         self._seeds(voice.state, count, state, noise_seed, name)
+        if voice.begin:
+            self._begin(part, state, count)
         slots = self._array(count * R.VOICE_WORDS, np.int64)
         pitch = self._array(count * R.VOICE_FLOATS)
         pitch[:] = 100.0
-        carry, last = self._array(count * QUANTUM), self._array(R.PART_FLOATS)
+        mono, last = self._array(2 * voice.oversample * QUANTUM), self._array(R.PART_FLOATS)
+        half = self._array(8)
         self._settle(last, name)
         self.meters.append(last)
         unit = unit_of(voice)
-        row[:] = (
-            unit.address,
-            lanes,
-            count,
-            part.voices,
-            state.ctypes.data,
-            first,
-            first + len(voice.params),
-            group,
-            slots.ctypes.data,
-            pitch.ctypes.data,
-            carry.ctypes.data,
-            last.ctypes.data,
-        )
+        row[[R.UNIT, R.OVER, R.COUNT, R.POLYPHONY, R.STATE]] = (
+            unit.address, voice.oversample, count, part.voices, state.ctypes.data)
+        row[[R.FIRST, R.STRIP, R.CHOKE_GROUP]] = first, first + len(voice.params), group
+        row[[R.VOICES, R.PITCH, R.MONO, R.HALF, R.LAST]] = [
+            a.ctypes.data for a in (slots, pitch, mono, half, last)]
+        rows = self._array((1 + len(part.inserts)) * R.EFFECT_WORDS, np.int64)
+        for one, fx in zip(rows.reshape(-1, R.EFFECT_WORDS), part.inserts, strict=False):
+            self._effect(one, f"{name}_{fx.effect.name}", fx, fx.effect.params)
+        row[[R.INSERTS, R.INSERT_ROWS, R.FINISHES]] = (
+            len(part.inserts), rows.ctypes.data, voice.finish is not None)
+
+    def _begin(self, part, state, count):
+        """What a voice brings from outside (addresses) into the fields of its state."""
+        values, keep = part.voice.begin(part, self.rate_hz)
+        self._keep.append(keep)
+        offset = 0
+        for field_name, size in part.voice.state.sizes.items():
+            if field_name in values:
+                bits = np.asarray(values[field_name], np.int64).view(np.float32)
+                start = offset * count
+                state[start : start + len(bits)] = bits
+            offset += size
 
     def _settle(self, last, name):
         """The strip stands where the set puts it: the first quantum does not fade in."""
@@ -146,12 +157,15 @@ class Table:
 
     def _values(self):
         n = len(self.registry.paths)
-        arrays = [self._array(n) for _ in range(4)]
-        arrays[0][:] = arrays[1][:] = np.array(self.registry.values, np.float32)
+        arrays = [self._array(-(-n // LANE) * LANE) for _ in range(6)]
+        arrays[0][:n] = arrays[1][:n] = np.array(self.registry.values, np.float32)
         arrays[2][:] = arrays[3][:] = 1.0
-        self.value, self.goal = arrays[0], arrays[1]
+        arrays[4][:n] = [p.low for p in self.registry.params]
+        arrays[5][:n] = [p.high for p in self.registry.params]
+        self.value, self.goal = arrays[0][:n], arrays[1][:n]
         self.words[R.PARAMS] = n
-        self.words[[R.VALUE, R.GOAL, R.RISE, R.FALL]] = [a.ctypes.data for a in arrays]
+        self.words[[R.VALUE, R.GOAL, R.RISE, R.FALL, R.LOW, R.HIGH]] = [
+            a.ctypes.data for a in arrays]
 
     def part_index(self, name):
         return list(self.parts).index(name)
@@ -230,7 +244,7 @@ class Rig:
         """Puts a table on a deck, at a fader position (only while that deck is silent)."""
         level_db = table.registry.values[table.registry.index["out.level_db"]]
         table.floats[[R.GAIN, R.GAIN_GOAL]] = gain
-        table.floats[R.OUT_LAST] = gain * 10.0 ** (level_db / 20.0)
+        table.floats[R.OUT_LAST] = 10.0 ** (level_db / 20.0)
         self.tables[deck] = table
         self.header[R.TABLE + deck] = table.words.ctypes.data
 

@@ -8,6 +8,7 @@ cached.
 
 import hashlib
 import importlib
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,18 +19,22 @@ from engine.errors import EngineError
 from engine.rt import QUANTUM
 from engine.voice import Effect, Voice
 
-STRIKE, RELEASE, RENDER, CLEAR = 0, 1, 2, 3
+STRIKE, RELEASE, RENDER, CLEAR, PLAY, FINISH = range(6)
 SIGNATURE = types.void(*([types.int64] * 7), types.float32, types.float32)
 
 HEAD = '''"""Generated for {name}: binds its kernels to the rig's signature. Thread: audio."""
-from collections import namedtuple
 from numba import carray, cfunc
-from engine.rt import f32, pointer, rt
+from engine import rig_words as R
+from engine.lanes import turned
+from engine.rig_play import (
+    any_active, attend, clean, pour_in, settle, settle_whole, ticks, voices_of, watched)
+from engine.rt import QUANTUM, f32, pointer, rt, rt_inlined
 from engine.unit import SIGNATURE
 from {module} import {kernels}
+from {shapes} import Params, State
 
-State = namedtuple("State", {fields!r})
-Params = namedtuple("Params", {params!r})
+render = rt_inlined(render.py_func)
+FRAMES, GROUP = {frames}, {group}
 
 @rt
 def run(op, index, count, state, params, pitch, out, a, b):
@@ -37,25 +42,113 @@ def run(op, index, count, state, params, pitch, out, a, b):
     s = State({arrays})
     p = Params({values})
 '''
-VOICE = """    if op == 2:
-        hz = carray(pointer(pitch), (count,), f32)
-        block = carray(pointer(out), ({out_floats},), f32)
-        render(s, index, p, {pitch}, block, a)
+# op 2: one voice (or group) of its own, for tests and for finding out; op 4: all that sound, into
+# the part's sum (index, pitch and out are then the rig's, the table's and the part's address)
+VOICE = """    if op == 2 or op == 4:
+        playing = op == 4
+        h = R.words(index, R.HEADER)
+        t = R.words(pitch, R.TABLE_WORDS)
+        part = R.words(out, R.PART_WORDS)
+        first, last, hz_at = index, index + 1, pitch
+        if playing:
+            first, last, hz_at = 0, part[R.POLYPHONY], part[R.PITCH]
+            voice, scratch = voices_of(part), h[R.SCRATCH] + 4 * R.S_VOICE
+            until, tick = h[R.SAMPLE] + QUANTUM, ticks(h, part)
+            mono, over = part[R.MONO], 4 * part[R.OVER]
+            part[R.SOUNDING] = 0
+        else:
+            voice, scratch = R.words(state, 1), out
+            until, tick, mono, over = 0, 0, 0, 0
+        hz = carray(pointer(hz_at), (count,), f32)
+{loop}
     elif op == 0:
         strike(s, index, p, a, b)
     elif op == 1:
         release(s, index, p)
-    else:
+    elif op == 3:
 {clear}
+{finish}"""
+FINISHED = """    elif op == 5:
+        finish(s, p, carray(pointer(out), (QUANTUM,), f32), a)
 """
+TIME = """        for v in range(first, last):
+            at, aside = out, False
+            if playing:
+                if voice[R.ACTIVE * count + v] == 0:
+                    continue
+                part[R.SOUNDING] += 1
+                if voice[R.DUE * count + v] < until:
+                    attend(h, t, part, voice, v)
+                aside = watched(tick, voice, count, v)
+                at = scratch if aside else mono + over * voice[R.OFFSET * count + v]
+            block = carray(pointer(at), (FRAMES,), f32)
+            if aside:
+                clean(block, FRAMES)
+            render(s, v, p, hz[v], block, a)
+            if aside:
+                settle(h, t, part, voice, v, block, FRAMES)"""
+GROUPED = """        if playing:
+            last = (last + GROUP - 1) // GROUP
+        for g in range(first, last):
+            if playing:
+                end = min(g * GROUP + GROUP, part[R.POLYPHONY])
+                sounds = any_active(h, t, part, voice, g * GROUP, end)
+                if sounds == 0:
+                    continue
+                part[R.SOUNDING] += sounds
+            block = carray(pointer(scratch), (FRAMES * GROUP,), f32)
+            if playing:
+                clean(block, FRAMES * GROUP)
+            render(s, g, p, hz, block, a)
+            if playing:
+                spread(h, t, part, voice, g * GROUP, block)"""
+WHOLE = """        if playing:
+            part[R.SOUNDING] = any_active(h, t, part, voice, first, last)
+        if not playing or part[R.SOUNDING] > 0:
+            block = carray(pointer(scratch), (FRAMES,), f32)
+            if playing:
+                clean(block, FRAMES)
+            render(s, 0, p, hz, block, a)
+            if playing:
+                settle_whole(h, t, part, voice, block, FRAMES)"""
+SPREAD = """
+@rt
+def spread(h, t, part, voice, first, block):
+    tick = ticks(h, part)
+    columns = carray(pointer(h[R.SCRATCH] + 4 * R.S_TURNED), (16 * FRAMES,), f32)
+    for lane in range(0, GROUP, 16):
+        sounds, end = False, min(first + lane + 16, part[R.POLYPHONY])
+        for v in range(first + lane, end):
+            sounds = sounds or voice[R.ACTIVE * part[R.COUNT] + v] == 1
+        if sounds:
+            for i in range(0, FRAMES, 16):
+                turned(block, i * GROUP + lane, GROUP, columns, i, FRAMES)
+            for v in range(first + lane, end):
+                if voice[R.ACTIVE * part[R.COUNT] + v] == 1:
+                    at = 4 * FRAMES * (v - first - lane)
+                    one = carray(pointer(h[R.SCRATCH] + 4 * R.S_TURNED + at), (FRAMES,), f32)
+                    if watched(tick, voice, part[R.COUNT], v):
+                        settle(h, t, part, voice, v, one, FRAMES)
+                    else:
+                        pour_in(part, voice, v, one, FRAMES)
+"""
+ROLES = ("render", "strike", "release", "finish")
+LOOPS = {"time": TIME, "lanes": GROUPED, "wide": GROUPED, "whole": WHOLE}
 EFFECT = """    if op == 2:
-        left = carray(pointer(out), ({quantum},), f32)
-        right = carray(pointer(pitch), ({quantum},), f32)
-        key = carray(pointer(index), ({quantum},), f32)
+        left = carray(pointer(out), (FRAMES,), f32)
+        right = carray(pointer(pitch), (FRAMES,), f32)
+        key = carray(pointer(index), (FRAMES,), f32)
         render(s, p, left, right, key, a)
     elif op == 3:
 {clear}
 """
+# apart, because numba's caches name these types: to read one must not compile a unit
+SHAPES = '''"""Generated: what a state and a table of parameters look like. Thread: any."""
+from collections import namedtuple
+
+State = namedtuple("State", {fields!r})
+Params = namedtuple("Params", {params!r})
+'''
 TAIL = """
 @cfunc(SIGNATURE, cache=True)
 def unit(op, index, count, state, params, pitch, out, a, b):
@@ -93,35 +186,50 @@ def _source(sound):
         arrays.append(f"carray(pointer(state + {4 * offset} * count), ({size} * count,), f32)")
         offset += size
     names = [p.name for p in sound.params]
+    voice = isinstance(sound, Voice)
     head = HEAD.format(
         name=sound.name,
         module=module,
-        fields=" ".join(sound.state.sizes),
-        params=" ".join(names),
+        shapes=_written("shapes", SHAPES.format(
+            fields=" ".join(sound.state.sizes), params=" ".join(names))),
         kernels=", ".join(
             f"{k.__name__} as {role}"
-            for k, role in zip(_kernels(sound), ("render", "strike", "release"), strict=False)
+            for k, role in zip(_kernels(sound), ROLES, strict=False)
         ),
+        frames=QUANTUM * sound.oversample if voice else QUANTUM,
+        group=sound.group if voice else 1,
         param_count=max(1, len(names)),
         arrays=", ".join(arrays) + ",",
         values=", ".join(f"values[{i}]" for i in range(len(names))),
     )
-    if isinstance(sound, Voice):
-        time = sound.shape == "time"
-        body = VOICE.format(
-            out_floats=QUANTUM if time else QUANTUM * 16,
-            pitch="hz[index]" if time else "hz",
-            clear=_clear_lines(sound),
-        )
-    else:
-        body = EFFECT.format(quantum=QUANTUM, clear=_clear_lines(sound))
-    return head + body + TAIL
+    if not voice:
+        return head + EFFECT.format(clear=_clear_lines(sound)) + TAIL
+    grouped = sound.shape in ("lanes", "wide")
+    body = VOICE.format(loop=LOOPS[sound.shape], clear=_clear_lines(sound),
+                        finish=FINISHED if sound.finish else "")
+    return head.replace("\n@rt\n", (SPREAD if grouped else "") + "\n@rt\n") + body + TAIL
 
 
 def _kernels(sound):
-    return (
-        (sound.render, sound.strike, sound.release) if isinstance(sound, Voice) else (sound.render,)
-    )
+    if not isinstance(sound, Voice):
+        return (sound.render,)
+    return (sound.render, sound.strike, sound.release, *([sound.finish] if sound.finish else []))
+
+
+def _written(name, source):
+    """The name of a module of this source in the kernel cache, written if it is not there."""
+    folder = Path(config.CACHE_DIR) / "units"
+    folder.mkdir(parents=True, exist_ok=True)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    name = f"hiddenstage_{name}_{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+    path = folder / f"{name}.py"
+    if not path.exists():
+        side = path.with_suffix(f".{os.getpid()}")
+        side.write_text(source)
+        side.replace(path)
+        importlib.invalidate_caches()
+    return name
 
 
 def unit_of(sound):
@@ -131,21 +239,10 @@ def unit_of(sound):
     """
     if not isinstance(sound, Voice | Effect):
         raise EngineError(f"{sound!r} is no voice and no effect")
-    source = _source(sound)
-    text = Path(sys.modules[sound.render.__module__].__file__).read_text("utf-8")
-    digest = hashlib.sha256((source + text).encode()).hexdigest()[:12]
-    name = f"hiddenstage_unit_{sound.name}_{digest}"
+    text = Path(sys.modules[sound.render.__module__].__file__).read_bytes()
+    source = _source(sound) + f"# of {hashlib.sha256(text).hexdigest()}\n"
+    name = _written(f"unit_{sound.name}", source)
     if name not in _units:
-        folder = Path(config.CACHE_DIR) / "units"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}.py"
-        if not path.exists():
-            side = path.with_suffix(f".{hashlib.sha256(str(id(sound)).encode()).hexdigest()[:8]}")
-            side.write_text(source)
-            side.replace(path)
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
-        importlib.invalidate_caches()
         try:
             module = importlib.import_module(name)
         except Exception as fault:

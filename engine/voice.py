@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from engine.errors import ParamError
 from engine.param import Param
+from engine.rt import LANE, WIDE
+
+GROUPS = {"time": 1, "lanes": LANE, "wide": WIDE, "whole": 1}
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,15 @@ class Voice:
     shape "time"   render(s, v, p, pitch_hz, out, dt) adds 32 samples of voice v to out (32,)
     shape "lanes"  render(s, g, p, pitch_hz, out, dt) adds 32 frames of voices 16 g .. 16 g + 15 to
     out (32 * 16,), frame by frame; pitch_hz is the (voices,) array
+    shape "wide"   the same with 64 voices
+    shape "whole"  render(s, v, p, pitch_hz, out, dt) adds 32 samples of all voices to out, as long
+    as one sounds; v is 0, pitch_hz the array
+    oversample     2: 64 samples or frames at twice the rate, and dt is the time of one of those;
+    the voices' sum is brought to the rate once a part
+    finish         finish(s, p, out, dt) changes the part's sum (32,) in place, once a quantum while
+    the part is awake: for filters that are linear and the same for all voices; memory in keep_*
+    begin          begin(part, rate_hz) -> ({field: int64 array}, object to keep alive), called as a
+    table is built: what comes from outside, stored bit for bit in that field of the state
     """
 
     name: str
@@ -60,13 +72,22 @@ class Voice:
     release: Callable
     render: Callable
     shape: str = "time"
+    oversample: int = 1
+    finish: Callable | None = None
+    begin: Callable | None = None
 
     def __post_init__(self):
         _check("voice", self.name, self.params)
-        if self.shape not in ("time", "lanes"):
+        if self.shape not in GROUPS or self.oversample not in (1, 2):
             raise ParamError(
-                f"voice {self.name!r}: shape must be 'time' or 'lanes', got {self.shape!r}"
+                f"voice {self.name!r}: shape is one of {', '.join(GROUPS)}, oversample 1 or 2, not "
+                f"{self.shape!r} and {self.oversample!r}"
             )
+
+    @property
+    def group(self):
+        """How many voices one call of render computes."""
+        return GROUPS[self.shape]
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ source   Chowning, JAES 21(7), 1973. Thread: audio.
 """
 import math
 
-from engine.lanes import add, ramp, splat, vexp2, vmin, vsine
+from engine.lanes import add, fma, ramp, vmin, vsine
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, f32, rt
+from engine.rt import LANE, QUANTUM, exp2, f32, rt
 from engine.voice import Voice, fields
-from engine.waves import faded, fall_rate, fallen, move_on
+from engine.waves import faded, fall_rate, less, move_on, vfalling
 
 PARAMS = (
     Param("ratio", 0.25, 12.0, 2.0, "exp", 0.02),          # modulator : carrier
@@ -20,7 +20,7 @@ PARAMS = (
 )
 STATE = fields("carrier", "carrier_error", "modulator", "modulator_error", "env", "bend", "rise",
                "level", "let_go")
-SPAN, TURN = f32(QUANTUM), f32(1 / math.tau)
+SPAN, HALF, TURN = f32(QUANTUM), f32(LANE), f32(1 / math.tau)
 
 
 @rt
@@ -51,23 +51,29 @@ def deepest(p, pitch_hz, level, dt):
 def render(s, v, p, pitch_hz, out, dt):
     """Add one quantum of voice v to out, (32,) float32; dt is seconds per sample."""
     step, turn = pitch_hz * dt, p.ratio * pitch_hz * dt
-    fall_s = min(p.decay_s, p.release_s) if s.let_go[v] > f32(0) else p.decay_s
-    dull_s = p.decay_s / max(f32(3) * (f32(1) - p.bright), f32(1e-6))
-    fade, dull = fall_rate(fall_s, dt), fall_rate(dull_s, dt)
-    rise, climb = s.rise[v], dt / p.attack_s
-    depth = deepest(p, pitch_hz, s.level[v], dt) * s.bend[v]
-    gain = f32(0.5) * s.level[v] * s.env[v]
+    held, let = fall_rate(p.decay_s, dt), fall_rate(min(p.decay_s, p.release_s), dt)
+    dull = fall_rate(p.decay_s / max(f32(3) * (f32(1) - p.bright), f32(1e-6)), dt)
+    less_held, less_let, less_dull = less(held * SPAN), less(let * SPAN), less(dull * SPAN)
+    t = ramp(0)                             # what no voice changes is computed once for all of them
+    fall_held, fall_let, fall_dull = vfalling(t, held), vfalling(t, let), vfalling(t, dull)
+    half_held, half_let, half_dull = exp2(held * HALF), exp2(let * HALF), exp2(dull * HALF)
+    climb, gone = dt / p.attack_s, s.let_go[v] > f32(0)
+    rise, env, deep = s.rise[v], s.env[v], s.bend[v]
+    depth = deepest(p, pitch_hz, s.level[v], dt) * deep
+    gain, half = f32(0.5) * s.level[v] * env, half_let if gone else half_held
+    loud = (fall_let if gone else fall_held) * gain
+    bend = fall_dull * depth
     for i in range(0, QUANTUM, LANE):
         t = ramp(i)
-        bend = vsine(s.modulator[v] + turn * t) * (depth * vexp2(t * dull))
-        env = vexp2(t * fade) * vmin(rise + climb * t, splat(f32(1)))
-        add(out, i, vsine(s.carrier[v] + step * t + bend) * (env * gain))
+        turns = fma(t, step, s.carrier[v]) + vsine(fma(t, turn, s.modulator[v])) * bend
+        add(out, i, vsine(turns) * (loud * vmin(fma(t, climb, rise), f32(1))))
+        bend, loud = bend * half_dull, loud * half
     s.carrier[v], s.carrier_error[v] = move_on(s.carrier[v], s.carrier_error[v], step * SPAN)
     s.modulator[v], s.modulator_error[v] = move_on(
         s.modulator[v], s.modulator_error[v], turn * SPAN)
     s.rise[v] = min(rise + climb * SPAN, f32(1))
-    s.env[v] = faded(fallen(s.env[v], fade * SPAN))
-    s.bend[v] = faded(fallen(s.bend[v], dull * SPAN))
+    s.env[v] = faded(env + env * (less_let if gone else less_held))
+    s.bend[v] = faded(deep + deep * less_dull)
 
 
 FM = Voice("fm", PARAMS, STATE, strike, release, render)

@@ -2,15 +2,14 @@
 
 source   the 909 bass drum as modelled in Plaits (MIT), retuned for a 50 Hz body. Thread: audio.
 """
-import math
-
 import numpy as np
 
 from engine.lanes import add, fma, noise, ramp, splat, vexp2, vmax, vmin, vsine, vtanh
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt, wrap
+from engine.rt import LANE, QUANTUM, f32, rt, wrap
+from engine.struck import after, bend_turns, step_of, turned, vturns
 from engine.voice import Voice, fields
-from engine.waves import advance, faded, fall_rate
+from engine.waves import advance, fall_rate
 
 PARAMS = (
     Param("tune_hz", 30.0, 120.0, 49.0, "exp", 0.02),
@@ -23,8 +22,7 @@ PARAMS = (
 )
 STATE = fields("phase", "age", "bend", "env", "snap", "level", "seed", "keep_count")
 SPAN, FAR = f32(QUANTUM), f32(2.0 ** 23)
-MIDDLE_C = f32(1 / 261.6255653)           # MIDI 60 sounds tune_hz, other notes transpose it
-CLICK_S, LOG60 = f32(0.014), f32(1 / math.log(1000.0))
+CLICK_S = f32(0.014)
 
 
 @rt
@@ -42,10 +40,10 @@ def release(s, v, p):
 @rt
 def render(s, v, p, pitch_hz, out, dt):
     """Add one quantum of voice v to out, (32,) float32; dt is seconds per sample."""
-    step = p.tune_hz * pitch_hz * MIDDLE_C * dt
+    step = step_of(p.tune_hz, pitch_hz, f32(1), dt)
     fall, fade = fall_rate(p.sweep_s, dt), fall_rate(p.decay_s, dt)
     snap, level = fall_rate(CLICK_S, dt), s.level[v]
-    depth = p.pitch * (f32(0.7) + f32(0.3) * level) * s.bend[v] * step * p.sweep_s * LOG60 / dt
+    depth = bend_turns(step, p.pitch * (f32(0.7) + f32(0.3) * level) * s.bend[v], fall)
     late = s.age[v] - p.hold_s / dt                         # samples since the hold ended
     kept = max(late, f32(0))
     push = f32(0.6) + f32(2.4) * p.drive
@@ -54,17 +52,15 @@ def render(s, v, p, pitch_hz, out, dt):
     count = np.int64(s.keep_count[v])
     for i in range(0, QUANTUM, LANE):
         t = ramp(i)
-        turns = s.phase[v] + step * t + depth * (f32(1) - vexp2(t * fall))
+        turns = vturns(s.phase[v], step, depth, fall, t)
         env = s.env[v] * vexp2((vmax(t + late, splat(f32(0))) - kept) * fade)
         white = noise(s.seed[v], count + i) - noise(s.seed[v], count + i + 2)
         body = vtanh(vsine(turns) * push) * env
-        add(out, i, vmin((t + s.age[v]) * f32(1 / 8), splat(f32(1)))
+        add(out, i, vmin((t + (s.age[v] + f32(1))) * f32(1 / 8), splat(f32(1)))
             * fma(body, splat(gain), white * vexp2(t * snap) * hiss))
-    fallen, held = exp2(fall * SPAN), max(late + SPAN, f32(0)) - kept
-    s.phase[v] = wrap(s.phase[v] + step * SPAN + depth * (f32(1) - fallen))
-    s.bend[v] = flush(s.bend[v] * fallen)
-    s.env[v] = faded(s.env[v] * exp2(fade * held))
-    s.snap[v] = faded(s.snap[v] * exp2(snap * SPAN))
+    s.phase[v] = wrap(s.phase[v] + turned(step, depth, fall))
+    s.bend[v], s.snap[v] = after(s.bend[v], fall), after(s.snap[v], snap)
+    s.env[v] = after(s.env[v], fade * (max(late + SPAN, f32(0)) - kept) / SPAN)
     s.age[v] = min(s.age[v] + SPAN, FAR)
     s.keep_count[v] = advance(s.keep_count[v], SPAN)
 

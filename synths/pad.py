@@ -7,11 +7,11 @@ import math
 
 import numpy as np
 
-from engine.lanes import add, fma, load, noise, select, splat, store, vexp2, vfloor, vmax, vmin
+from engine.lanes import add, fma, load, noise, select, store, vfloor, vmax, vmin
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, decay_per_sample, f32, rt, tangent
+from engine.rt import LANE, QUANTUM, decay_per_sample, exp2, f32, rt, tangent
 from engine.voice import Voice, fields
-from engine.waves import HALVE, advance, halve, quiet, vsaw
+from engine.waves import advance, quiet, vsaw
 
 PARAMS = (
     Param("cutoff_hz", 80.0, 12000.0, 1400.0, "exp", 0.05),
@@ -20,12 +20,12 @@ PARAMS = (
     Param("release_s", 0.02, 12.0, 1.4, "exp", 0.05),      # -60 dB
     Param("detune_cents", 0.0, 60.0, 14.0, "lin", 0.05),
 )
-SAWS, TWICE = 7, 2 * QUANTUM
+SAWS, FRAMES = 7, 2 * QUANTUM
 PLACES = np.array((0.0, -0.1765, 0.1812, -0.5714, 0.5658, -1.0, 0.9759), np.float32)
 LOUDS = np.array((1.0, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8), np.float32)
-STATE = fields("env", "gate", "level", "low", "band", "deep", "seed", "keep_count", keep_half=HALVE,
-               keep_turns=SAWS, keep_work=TWICE, dice=LANE)
-SPAN = f32(QUANTUM)
+STATE = fields("env", "gate", "level", "low", "band", "deep", "seed", "keep_count",
+               keep_turns=SAWS, keep_work=FRAMES, dice=LANE)
+SPAN = f32(FRAMES)
 
 
 @rt
@@ -47,17 +47,17 @@ def release(s, v, p):
 
 @rt
 def saws(s, g, p, hz, dt):
-    """The sum of seven saws into keep_work, 64 samples at twice the rate for 16 voices."""
-    w = g * LANE * TWICE
+    """The sum of seven saws into keep_work, 64 frames for 16 voices."""
+    w = g * LANE * FRAMES
     for n in range(SAWS):
-        bend = vexp2(splat(p.detune_cents * PLACES[n] * f32(1 / 1200)))     # the same on any CPU
-        step = vmin(hz * (bend * (f32(0.5) * dt)), splat(f32(0.1)))
-        per, loud, at = splat(f32(1)) / step, LOUDS[n], (g * SAWS + n) * LANE
+        bend = exp2(p.detune_cents * PLACES[n] * f32(1 / 1200))
+        step = vmin(hz * (bend * dt), f32(0.1))
+        per, loud, at = f32(1) / step, LOUDS[n], (g * SAWS + n) * LANE
         turns = load(s.keep_turns, at)
-        for i in range(TWICE):
-            y, to = vsaw(fma(step, splat(f32(i)), turns), per) * loud, w + i * LANE
+        for i in range(FRAMES):
+            y, to = vsaw(fma(step, f32(i), turns), per) * loud, w + i * LANE
             store(s.keep_work, to, y if n == 0 else y + load(s.keep_work, to))
-        turns = fma(step, splat(f32(TWICE)), turns)
+        turns = fma(step, f32(FRAMES), turns)
         store(s.keep_turns, at, turns - vfloor(turns))
 
 
@@ -66,34 +66,33 @@ def envelope(s, v, p, dt):
     """Where the 16 envelopes are and where this quantum takes them; exactly 0 in the end."""
     env, gate = load(s.env, v), load(s.gate, v)
     rise = f32(1) - decay_per_sample(p.attack_s * f32(2.3059), dt * SPAN)
-    up = fma(f32(1) - env, splat(rise), env)
-    aim = select(gate < splat(f32(0.5)), env * decay_per_sample(p.release_s, dt * SPAN), up)
-    aim = select(aim < splat(f32(1e-6)), splat(f32(0)), aim)
+    up = fma(f32(1) - env, rise, env)
+    aim = select(gate < f32(0.5), env * decay_per_sample(p.release_s, dt * SPAN), up)
+    aim = select(aim < f32(1e-6), f32(0), aim)
     store(s.env, v, aim)
     return env, aim
 
 
 @rt
 def render(s, g, p, pitch_hz, out, dt):
-    """Add 32 frames of voices 16 g .. 16 g + 15 to out, frame by frame; dt is seconds a sample."""
-    v, w = g * LANE, g * LANE * TWICE
-    saws(s, g, p, vmax(load(pitch_hz, v), splat(f32(5))), dt)
+    """Add 64 frames of voices 16 g .. 16 g + 15 to out, frame by frame; dt is seconds a frame."""
+    v, w = g * LANE, g * LANE * FRAMES
+    saws(s, g, p, vmax(load(pitch_hz, v), f32(5)), dt)
     env, aim = envelope(s, v, p, dt)
     level = load(s.level, v) * f32(0.14)
     loud, climb = env * level, (aim - env) * level * (f32(1) / SPAN)
-    wide = tangent(f32(math.pi) * dt * min(p.cutoff_hz, f32(0.4) / dt))
+    wide = tangent(f32(math.pi) * dt * min(p.cutoff_hz, f32(0.2) / dt))
     k = f32(1.5) - f32(1.3) * p.resonance
-    bottom, sag = f32(1) / (f32(1) + wide * (wide + k)), splat(f32(6.2832) * f32(30) * dt)
+    bottom, sag = f32(1) / (f32(1) + wide * (wide + k)), f32(6.2832) * f32(30) * dt
     low, band, deep = load(s.low, v), load(s.band, v), load(s.deep, v)
-    for i in range(QUANTUM):
-        at = w + 2 * i * LANE
-        x = halve(load(s.keep_work, at), load(s.keep_work, at + LANE), s.keep_half, v * HALVE)
+    for i in range(FRAMES):
+        x = load(s.keep_work, w + i * LANE)
         deep = fma(x - deep, sag, deep)
         high = (x - deep - low - band * (wide + k)) * bottom
-        middle = fma(high, splat(wide), band)
-        band = fma(high, splat(wide), middle)
-        y = fma(middle, splat(wide), low)
-        low = fma(middle, splat(wide), y)
+        middle = fma(high, wide, band)
+        band = fma(high, wide, middle)
+        y = fma(middle, wide, low)
+        low = fma(middle, wide, y)
         add(out, i * LANE, y * loud)
         loud = loud + climb
     store(s.low, v, quiet(low))
@@ -101,4 +100,4 @@ def render(s, g, p, pitch_hz, out, dt):
     store(s.deep, v, quiet(deep))
 
 
-PAD = Voice("pad", PARAMS, STATE, strike, release, render, shape="lanes")
+PAD = Voice("pad", PARAMS, STATE, strike, release, render, shape="lanes", oversample=2)

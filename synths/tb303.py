@@ -1,6 +1,6 @@
 """TB-303: saw or square through a diode ladder, with the circuit's envelope, accent and knob laws.
 
-Sixteen voices side by side at twice the rate. Slides are the rig's: the pitch glides and nothing is
+Many voices side by side at twice the rate. Slides are the rig's: the pitch glides and nothing is
 struck again. A strike above level 0.7 is an accent; its capacitor keeps its charge over strikes, so
 accents in a row climb. Thread: audio.
 source   Open303 (MIT) for the measured laws; R. Whittle's circuit notes for the accent; the ladder
@@ -10,11 +10,22 @@ import math
 
 import numpy as np
 
-from engine.lanes import add, fma, load, select, splat, store, vexp2, vmax, vmin, vtanh
+from engine.lanes import (
+    add_wide,
+    fma,
+    load_wide,
+    select,
+    splat_wide,
+    store,
+    vexp2,
+    vmax,
+    vmin,
+    vtanh,
+)
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, exp2, f32, rt
+from engine.rt import QUANTUM, WIDE, exp2, f32, flush, rt
 from engine.voice import Voice, fields
-from engine.waves import HALVE, halve, quiet, vmove_on, vsaw, vtangent
+from engine.waves import quiet, vmove_on, vsaw, vtangent
 
 PARAMS = (
     Param("cutoff_hz", 80.0, 6000.0, 520.0, "exp", 0.02),
@@ -24,10 +35,11 @@ PARAMS = (
     Param("accent", 0.0, 1.0, 0.6, "lin", 0.02),
     Param("wave", 0.0, 1.0, 0.0, "lin", 0.02),             # 0 saw, 1 square
 )
+SUM = 4                                   # memory of the filters on the part's sum
 STATE = fields("s1", "s2", "s3", "s4", "slow", "hit", "sweep", "body", "rise", "gate", "loud",
-               "level", "force", "keep_turns", "keep_error", "keep_deep", "keep_rest",
-               "keep_charge", keep_half=HALVE)
-STEP = 8                                  # samples between two settings of the ladder
+               "level", "force", "keep_turns", "keep_error", "keep_deep", "keep_charge",
+               keep_sum=SUM)
+STEP = 16                                 # frames (at twice the rate) between two ladder settings
 SELF = f32(17.0)                          # loop gain at which the ladder oscillates
 ACCENT_S, BODY_S = f32(0.2), f32(1.23)    # filter decay of an accent; amplitude decay
 CHARGE_S, DRAIN_S = f32(0.147), f32(0.1)  # 47 k and 100 k into 1 uF
@@ -51,12 +63,12 @@ def release(s, v, p):
 @rt
 def pivots(g, k):
     """The elimination factors of the ladder's tridiagonal system, and 1 / (1 + k beta)."""
-    one, q, gg = splat(f32(1)), g + g + f32(1), g * g
-    a4 = one / q
-    a3 = one / (q - gg * a4)
-    a2 = one / (q - gg * a3)
-    a1 = one / (q - f32(2) * gg * a2)
-    return a1, a2, a3, a4, one / (f32(1) + k * (f32(2) * (gg * gg) * (a1 * a2) * (a3 * a4)))
+    q, gg = g + g + f32(1), g * g
+    a4 = f32(1) / q
+    a3 = f32(1) / (q - gg * a4)
+    a2 = f32(1) / (q - gg * a3)
+    a1 = f32(1) / (q - f32(2) * gg * a2)
+    return a1, a2, a3, a4, f32(1) / (f32(1) + k * (f32(2) * (gg * gg) * (a1 * a2) * (a3 * a4)))
 
 
 @rt
@@ -67,21 +79,20 @@ def ladder(x, s1, s2, s3, s4, slow, g, k, a1, a2, a3, a4, loop, lag):
     slow is a low-pass of the output that keeps the feedback from the lowest octaves. What is fed
     back is limited, not the input: as loud a resonance, and a saw's step makes no new harmonics.
     """
-    g2 = g + g
+    g1, g2, g3, g4 = g * a1, g * a2, g * a3, g * a4
     e4 = a4 * s4
-    e3 = a3 * fma(g, e4, s3)
-    e2 = a2 * fma(g, e3, s2)
-    e1 = a1 * fma(g2, e2, s1)
-    w2 = fma(g * a2, e1, e2)
-    w3 = fma(g * a3, w2, e3)
-    w4 = fma(g * a4, w3, e4)
+    e3 = fma(g3, e4, a3 * s3)
+    e2 = fma(g2, e3, a2 * s2)
+    e1 = fma(g1 + g1, e2, a1 * s1)
+    w4 = fma(g4, fma(g3, fma(g2, e1, e2), e3), e4)
     u = x + vtanh(fma(k, slow - w4, x) * loop - x)
-    v1 = fma(g2 * a1, u, e1)
-    v2 = fma(g * a2, v1, e2)
-    v3 = fma(g * a3, v2, e3)
-    v4 = fma(g * a4, v3, e4)
+    v1 = fma(g1 + g1, u, e1)
+    v2 = fma(g2, v1, e2)
+    v3 = fma(g3, v2, e3)
+    v4 = fma(g4, v3, e4)
     slow = fma(lag, v4 - slow, slow)
-    return v4, v1 + v1 - s1, v2 + v2 - s2, v3 + v3 - s3, v4 + v4 - s4, slow
+    return v4, fma(f32(2), v1, -s1), fma(f32(2), v2, -s2), fma(f32(2), v3, -s3), fma(
+        f32(2), v4, -s4), slow
 
 
 @rt
@@ -96,106 +107,125 @@ def knobs(p):
 
 
 @rt
-def falling(time_s, step_s):
-    """The share left of an exponential after step_s, in lanes."""
-    return vexp2(splat(-LOG2E * step_s) / time_s)
+def share(time_s, step_s):
+    """What is left of an exponential after step_s."""
+    return exp2(-LOG2E * step_s / time_s)
 
 
 @rt
 def ended(x):
     """An envelope in lanes, exactly 0 once it is below -120 dB."""
-    return select(x < splat(f32(1e-6)), splat(f32(0)), x)
+    return select(x < f32(1e-6), f32(0), x)
 
 
 @rt
 def accents(s, v, p, hit, force, step_s):
-    """The accent capacitor of 16 voices, one step on; returns the octaves it adds to the cutoff."""
-    drive = vmax(force * hit - f32(0.08), splat(f32(0)))    # less the diode
-    charge = load(s.keep_charge, v)
-    up = splat(f32(0)) < drive - charge
-    rate = select(up, splat(step_s / CHARGE_S), splat(step_s / DRAIN_S))
-    charge = quiet(fma(select(up, drive - charge, -charge), rate, charge))
+    """The accent capacitors of a group, one step on; returns the octaves they add to the cutoff."""
+    drive = vmax(force * hit - f32(0.08), f32(0))           # less the diode
+    charge = load_wide(s.keep_charge, v)
+    up = charge < drive
+    charge = quiet(fma(select(up, drive - charge, -charge),
+                       select(up, splat_wide(step_s / CHARGE_S), step_s / DRAIN_S), charge))
     store(s.keep_charge, v, charge)
     return (drive * (f32(1) - p.resonance) + charge * p.resonance) * f32(2)
 
 
 @rt
 def envelopes(s, v, p, step_s):
-    """Move 16 voices on by one step; returns (filter envelope, octaves of accent, loudness)."""
-    force, soft = load(s.force, v) * p.accent, f32(1) - exp2(-LOG2E * step_s / SOFT_S)
-    accented = splat(f32(1e-3)) < force
-    hit_s = select(accented, splat(ACCENT_S), splat(p.decay_s))
-    hit = ended(load(s.hit, v) * falling(hit_s, step_s))
-    sweep = ended(fma(hit - load(s.sweep, v), splat(soft), load(s.sweep, v)))
-    gate_s = select(accented, splat(f32(0.012)), splat(f32(0.003)))
-    body_s = select(load(s.gate, v) < splat(f32(0.5)), gate_s, splat(BODY_S))
-    body = ended(load(s.body, v) * falling(body_s, step_s))
-    rise = ended(fma(body - load(s.rise, v), splat(soft), load(s.rise, v)))
+    """Move a group on by one step; returns (filter envelope, octaves of accent, loudness)."""
+    force, soft = load_wide(s.force, v) * p.accent, f32(1) - share(SOFT_S, step_s)
+    accented = force > f32(1e-3)
+    hit = load_wide(s.hit, v) * select(
+        accented, splat_wide(share(ACCENT_S, step_s)), share(p.decay_s, step_s))
+    hit = ended(hit)
+    sweep = load_wide(s.sweep, v)
+    sweep = ended(fma(hit - sweep, soft, sweep))
+    shut = select(accented, splat_wide(share(f32(0.012), step_s)), share(f32(0.003), step_s))
+    body = load_wide(s.body, v) * select(
+        load_wide(s.gate, v) < f32(0.5), shut, share(BODY_S, step_s))
+    body, rise = ended(body), load_wide(s.rise, v)
+    rise = ended(fma(body - rise, soft, rise))
     store(s.hit, v, hit)
     store(s.sweep, v, sweep)
     store(s.body, v, body)
     store(s.rise, v, rise)
-    loud = rise * load(s.level, v) * (f32(0.55) + sweep * (f32(0.45) + f32(0.6) * force))
+    loud = rise * load_wide(s.level, v) * (f32(0.55) + sweep * (f32(0.45) + f32(0.6) * force))
     return sweep, accents(s, v, p, sweep, force, step_s), loud
 
 
 @rt
 def wave(turns, per, p, deep, cut):
     """A saw, or the difference of two (a pulse of 47 %), less what is below 44.5 Hz."""
-    x = vsaw(turns, per) - p.wave * vsaw(turns + f32(0.47), per)
-    deep = fma(x - deep, splat(cut), deep)
+    x = vsaw(turns, per)
+    if p.wave > f32(1e-4):
+        x = x - p.wave * vsaw(turns + f32(0.47), per)
+    deep = fma(x - deep, cut, deep)
     return (x - deep) * f32(0.5), deep
 
 
 @rt
-def keep(s, v, s1, s2, s3, s4, slow, deep):
-    """The filters' memory, until the next quantum."""
+def render(s, g, p, pitch_hz, out, dt):
+    """Add 64 frames of a group of voices to out, frame by frame; dt is seconds a frame."""
+    v = g * WIDE
+    step = vmin(vmax(load_wide(pitch_hz, v), f32(5)) * dt, f32(0.1))
+    per, cut = f32(1) / step, TURN * f32(44.5) * dt
+    wide, below, k, make_up = knobs(p)
+    lag, top_hz = TURN * f32(150.0) * dt, min(f32(18000), f32(0.2) / dt)
+    turns, deep = load_wide(s.keep_turns, v), load_wide(s.keep_deep, v)
+    slow, loud = load_wide(s.slow, v), load_wide(s.loud, v)
+    s1, s2, s3, s4 = (load_wide(s.s1, v), load_wide(s.s2, v), load_wide(s.s3, v),
+                      load_wide(s.s4, v))
+    for block in range(0, 2 * QUANTUM, STEP):
+        env, accent, aim = envelopes(s, v, p, dt * f32(STEP))
+        hz = vexp2(fma(env - below, wide, accent)) * p.cutoff_hz
+        hz = vmin(vmax(hz, f32(60)), top_hz)
+        w = vtangent(hz * (f32(math.pi) * dt)) * f32(0.7071067811865476)
+        a1, a2, a3, a4, loop = pivots(w, k)
+        aim = aim * make_up
+        climb = (aim - loud) * f32(1 / STEP)
+        for i in range(block, block + STEP):
+            x, deep = wave(fma(step, f32(i), turns), per, p, deep, cut)
+            y, s1, s2, s3, s4, slow = ladder(
+                x, s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, loop, lag)
+            loud = loud + climb
+            add_wide(out, i * WIDE, y * loud)
+        loud = aim
+    turns, error = vmove_on(turns, load_wide(s.keep_error, v), step * f32(2 * QUANTUM))
+    store(s.keep_turns, v, turns)
+    store(s.keep_error, v, error)
     store(s.s1, v, quiet(s1))
     store(s.s2, v, quiet(s2))
     store(s.s3, v, quiet(s3))
     store(s.s4, v, quiet(s4))
     store(s.slow, v, quiet(slow))
     store(s.keep_deep, v, quiet(deep))
-
-
-@rt
-def render(s, g, p, pitch_hz, out, dt):
-    """Add 32 frames of voices 16 g .. 16 g + 15 to out, frame by frame; dt is seconds a sample."""
-    v, half = g * LANE, f32(0.5) * dt
-    step = vmin(vmax(load(pitch_hz, v), splat(f32(5))) * half, splat(f32(0.1)))
-    per, cut, sag = splat(f32(1)) / step, TURN * f32(44.5) * half, splat(TURN * f32(24.2) * dt)
-    wide, below, gain, make_up = knobs(p)
-    k, lag = splat(gain), splat(TURN * f32(150.0) * half)
-    turns, deep, rest = load(s.keep_turns, v), load(s.keep_deep, v), load(s.keep_rest, v)
-    slow, loud = load(s.slow, v), load(s.loud, v)
-    s1, s2, s3, s4 = load(s.s1, v), load(s.s2, v), load(s.s3, v), load(s.s4, v)
-    top_hz = min(f32(18000), f32(0.2) / half)
-    for block in range(0, QUANTUM, STEP):
-        env, accent, aim = envelopes(s, v, p, dt * f32(STEP))
-        octaves = fma(env - below, splat(wide), accent)
-        hz = vmin(vmax(vexp2(octaves) * p.cutoff_hz, splat(f32(60))), splat(top_hz))
-        w = vtangent(hz * (f32(math.pi) * half)) * f32(0.7071067811865476)
-        a1, a2, a3, a4, loop = pivots(w, k)
-        climb = (aim - loud) * f32(1 / STEP)
-        for i in range(block, block + STEP):
-            at = fma(step, splat(f32(2 * i)), turns)
-            x, deep = wave(at, per, p, deep, cut)
-            first, s1, s2, s3, s4, slow = ladder(
-                x, s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, loop, lag)
-            x, deep = wave(at + step, per, p, deep, cut)
-            second, s1, s2, s3, s4, slow = ladder(
-                x, s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, loop, lag)
-            loud = loud + climb
-            y = halve(first, second, s.keep_half, v * HALVE) * loud * make_up
-            rest = fma(y - rest, sag, rest)
-            add(out, i * LANE, y - rest)
-        loud = aim
-    turns, error = vmove_on(turns, load(s.keep_error, v), step * f32(2 * QUANTUM))
-    store(s.keep_turns, v, turns)
-    store(s.keep_error, v, error)
-    keep(s, v, s1, s2, s3, s4, slow, deep)
-    store(s.keep_rest, v, quiet(rest))
     store(s.loud, v, loud)
 
 
-TB303 = Voice("tb303", PARAMS, STATE, strike, release, render, shape="lanes")
+@rt
+def finish(s, p, out, dt):
+    """What the output stage does to the sum of all voices, (32,) in place: a high-pass at 24.2 Hz,
+    an all-pass at 14 Hz, and a wide notch at 7.5 Hz."""
+    sag, turn = TURN * f32(24.2) * dt, f32(math.pi) * dt
+    ga, gn, wide = turn * f32(14.0), turn * f32(7.5), f32(4.9)      # of 4.7 octaves: 1 / Q
+    over_a, over_n = f32(1) / (f32(1) + ga), f32(1) / (f32(1) + gn * (gn + wide))
+    rest, ring = s.keep_sum[0], s.keep_sum[1]
+    low, band = s.keep_sum[2], s.keep_sum[3]
+    for i in range(QUANTUM):
+        x = out[i]
+        rest += sag * (x - rest)
+        x -= rest
+        way = (x - ring) * ga * over_a
+        y = way + ring                                      # the low-pass of the all-pass
+        ring = y + way
+        x = f32(2) * y - x
+        high = (x - low - (gn + wide) * band) * over_n
+        middle = gn * high + band
+        band = gn * high + middle
+        low += f32(2) * gn * middle
+        out[i] = x - wide * middle
+    s.keep_sum[0], s.keep_sum[1] = flush(rest), flush(ring)
+    s.keep_sum[2], s.keep_sum[3] = flush(low), flush(band)
+
+
+TB303 = Voice("tb303", PARAMS, STATE, strike, release, render, "wide", oversample=2, finish=finish)

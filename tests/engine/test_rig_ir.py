@@ -3,7 +3,7 @@ import re
 
 from numba import njit, types
 
-from engine import rig
+from engine import rig, rig_play
 from engine.rt import SAFE
 
 ALLOWED = {"NRT_incref", "NRT_decref",               # counts of ownerless arrays: nothing
@@ -29,8 +29,16 @@ def fresh(function, *signature):
 
 def test_the_rig_calls_nobody():
     text = fresh(rig.run.py_func, types.int64, types.int64, types.int64)
-    for part in ("quantum", "take_events", "play_part", "strip", "settle", "strike"):
+    for part in ("quantum", "take_events", "play_part", "strip", "strike"):
         assert part in text
+    assert set(calls(text)) <= ALLOWED
+
+
+def test_what_the_units_do_with_voices_calls_nobody():
+    run, row = types.Array(types.float32, 1, "C"), types.Array(types.int64, 1, "C")
+    text = fresh(rig_play.settle.py_func, row, row, row, row, types.int64, run, types.int64)
+    text += fresh(rig_play.attend.py_func, row, row, row, row, types.int64)
+    assert "end_fade" in text
     assert set(calls(text)) <= ALLOWED
 
 

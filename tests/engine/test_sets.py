@@ -32,7 +32,7 @@ def test_a_good_set_is_read():
     ("-3.0 - 3.0", "KICK.render", r"line 7: a set may not hold attribute"),
     ("-3.0 - 3.0", "'a' * 10", r"line 7: only numbers multiply"),
     ("-3.0 - 3.0", "1.0 / 0.0", r"line 7: .*zero"),
-    ("voices=2", "voices=0", r"line 8: Part\(kick\): voices must be 1..64"),
+    ("voices=2", "voices=0", r"line 8: Part\(kick\): voices must be 1..256"),
     ("SET = Set", "SIT = Set", r"must assign SET"),
     ("parts={", "bpm=0, parts={", r"line 8: bpm must be 20..400"),
     ("parts={", "bmp=100, parts={", r"line 8: .*unexpected keyword argument 'bmp'"),

@@ -3,8 +3,9 @@ import ctypes
 
 import numpy as np
 
-from engine.rt import LANE, QUANTUM, f32
-from engine.unit import CLEAR, RELEASE, RENDER, STRIKE, unit_of
+from engine.rig_parts import halved
+from engine.rt import QUANTUM, f32
+from engine.unit import CLEAR, FINISH, RELEASE, RENDER, STRIKE, unit_of
 
 RATE_HZ = 48000
 CALL = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 7, ctypes.c_float, ctypes.c_float)
@@ -41,9 +42,10 @@ class Player(Sound):
     """One part: strike, release and play as the rig would."""
 
     def __init__(self, voice, voices=None, rate_hz=RATE_HZ, **params):
-        self.lanes = voice.shape == "lanes"
-        super().__init__(voice, voices or (LANE if self.lanes else 1), rate_hz, params)
+        count = -(-(voices or 1) // voice.group) * voice.group
+        super().__init__(voice, count, rate_hz, params)
         self.pitch_hz = np.full(self.count, 261.6256, f32)
+        self.half, self.sums = None, {}
 
     def strike(self, pitch_hz=261.6256, level=1.0, v=0):
         self.pitch_hz[v] = pitch_hz
@@ -56,13 +58,38 @@ class Player(Sound):
     def play(self, seconds):
         """(samples, voices) float32."""
         quanta = int(np.ceil(seconds / self.dt / QUANTUM))
-        wide = LANE if self.lanes else 1
-        out = np.zeros((self.count // wide, quanta, QUANTUM * wide), f32)
+        wide, over = self.thing.group, self.thing.oversample
+        out = np.zeros((self.count // wide, quanta, QUANTUM * over * wide), f32)
         for q in range(quanta):
             for g in range(len(out)):
-                self.run(RENDER, g, self.pitch_hz.ctypes.data, out[g, q].ctypes.data, self.dt)
-        out = out.reshape(len(out), quanta * QUANTUM, wide)
-        return np.moveaxis(out, 0, 1).reshape(quanta * QUANTUM, self.count)
+                self.run(RENDER, g, self.pitch_hz.ctypes.data, out[g, q].ctypes.data,
+                         self.dt / over)
+        out = out.reshape(len(out), quanta * QUANTUM * over, wide)
+        out = np.moveaxis(out, 0, 1).reshape(quanta * QUANTUM * over, self.count)
+        out = out if over == 1 else self._halved(out)
+        return self._finished(out) if self.thing.finish else out
+
+    def _finished(self, out):
+        """Every voice through what the unit does to the sum of all, as if it were alone."""
+        for v in np.flatnonzero(np.abs(out).max(0)):
+            own = self.sums.setdefault(v, np.zeros_like(self.state))
+            column = np.ascontiguousarray(out[:, v])
+            for at in range(0, len(out), QUANTUM):
+                self.call(FINISH, 0, self.count, own.ctypes.data, self.params.ctypes.data, 0,
+                          column[at:].ctypes.data, self.dt, 0.0)
+            out[:, v] = column
+        return out
+
+    def _halved(self, twice):
+        """Every voice through the rig's decimator; its memory goes on from call to call."""
+        if self.half is None:
+            self.half = np.zeros((self.count, 8), f32)
+        out = np.zeros((len(twice) // 2, self.count), f32)
+        for v in np.flatnonzero(np.abs(twice).max(0) + np.abs(self.half).max(1)):
+            column = np.ascontiguousarray(twice[:, v])
+            for at in range(0, len(out), QUANTUM):
+                halved(column[2 * at:2 * (at + QUANTUM)], self.half[v], out[at:at + QUANTUM, v])
+        return out
 
     def note(self, seconds, pitch_hz=261.6256, level=1.0):
         """(samples,) float64: one strike of voice 0."""
@@ -122,3 +149,19 @@ def aliasing_db(y, hz, top_hz=16000.0, rate_hz=RATE_HZ):
     line = np.fft.rfftfreq(len(y), 1 / rate_hz)
     near = np.abs(line - np.rint(line / hz) * hz) < 40
     return db(spectrum[~near & (line < top_hz)].max() / spectrum[near].max())
+
+
+def crossings_hz(y, rate_hz=RATE_HZ):
+    """(times in s, frequency of each half wave) by zero crossings."""
+    at = np.flatnonzero(np.diff(np.signbit(y)))
+    at = at + y[at] / (y[at] - y[at + 1])
+    return (at[1:] + at[:-1]) / 2 / rate_hz, rate_hz / 2 / np.diff(at)
+
+
+def decay_s(voice, start_s, stop_s, hits=32, **params):
+    """The -60 dB time between two times, from the mean energy of many hits in a row."""
+    player, power = Player(voice, **params), 0.0
+    for _ in range(hits):
+        power = power + player.note(stop_s) ** 2
+    level = 10 * np.log10(np.convolve(power, np.ones(480) / 480, "valid")[int(start_s * RATE_HZ):])
+    return -60 / np.polyfit(np.arange(len(level)) / RATE_HZ, level, 1)[0]

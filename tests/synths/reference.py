@@ -51,3 +51,50 @@ class Halve:
 def close_db(y, wanted):
     """The difference in decibels of the wanted signal's level."""
     return 10 * np.log10(np.sum((y - wanted) ** 2) / np.sum(wanted ** 2) + 1e-30)
+
+
+class Svf:
+    """A state-variable filter, trapezoidal: (high, band, low) of each sample."""
+
+    def __init__(self, hz, k, rate_hz=48000):
+        self.g, self.k, self.state = np.tan(np.pi * hz / rate_hz), k, (0.0, 0.0)
+
+    def __call__(self, x):
+        low, band = self.state
+        high = (x - low - (self.g + self.k) * band) / (1 + self.g * (self.g + self.k))
+        middle = self.g * high + band
+        under = self.g * middle + low
+        self.state = self.g * middle + under, self.g * high + middle
+        return high, middle, under
+
+
+def square(turns, step):
+    """Both edges of a square as B-splines."""
+    u, d = turns % 1.0, (turns + 0.5) % 1.0
+    return (1 if u < 0.5 else -1) + 2 * (
+        smooth_step((u - round(u)) / step) - smooth_step((d - round(d)) / step))
+
+
+def step_of(hz, rate_hz=48000):
+    """Turns a sample of a drum played at its own pitch, as float32 has it."""
+    f32 = np.float32
+    return f32(hz) * f32(261.6256) * f32(1 / 261.6255653) * f32(1 / rate_hz)
+
+
+def squares(ratios, step, count, apart=0.381966):
+    """The sum of squares whose starts lie apart; steps are whole parts of a turn."""
+    steps = [float(np.rint(np.float32(step) * r * np.float32(2 ** 27))) / 2 ** 27 for r in ratios]
+    return np.array([sum(square(x * i + apart * n, x) for n, x in enumerate(steps))
+                     for i in range(count)])
+
+
+def fall(t, time_s, rate_hz=48000):
+    """An envelope of -60 dB in time_s at samples t."""
+    return 10.0 ** (-3.0 * t / rate_hz / time_s)
+
+
+def bent_turns(t, step, times, sweep_s, rate_hz=48000):
+    """The phase of a sine that falls from (1 + times) steps; its first sample is one step in."""
+    t, step = t + 1, float(step)
+    more = step * rate_hz * times * sweep_s / np.log(1000.0)
+    return step * t + more * (1 - fall(t, sweep_s, rate_hz))

@@ -17,7 +17,7 @@ from tests.synths.harness import Chain, Player
 
 VOICES = tuple(thing for thing in sounds().values() if isinstance(thing, Voice))
 EFFECTS = tuple(thing for thing in sounds().values() if not isinstance(thing, Voice))
-CORNERS = 128                             # of a long table: all low, all high, and so many by chance
+CORNERS = 128                             # of a long table; all low and all high are there
 AUTOMATED = {                             # what mapping tables write
     "tb303": "cutoff_hz resonance env_mod decay_s accent wave", "fm": "ratio index decay_s bright",
     "string": "decay_s brightness pick_position", "hat": "decay_s tone", "clap": "decay_s tone",
@@ -136,10 +136,12 @@ def test_the_allocation_test_can_fail():
 @pytest.mark.parametrize("thing", VOICES + EFFECTS, ids=named)
 def test_no_allocation_in_the_ir(thing):
     if thing in VOICES:
-        pitch = "run" if thing.shape == "lanes" else "x"
+        pitch = "x" if thing.shape == "time" else "run"
         text = fresh_llvm(thing.render, thing, "s", "v", "p", pitch, "run", "x")
         text += fresh_llvm(thing.strike, thing, "s", "v", "p", "x", "x")
         text += fresh_llvm(thing.release, thing, "s", "v", "p")
+        if thing.finish:
+            text += fresh_llvm(thing.finish, thing, "s", "p", "run", "x")
     else:
         text = fresh_llvm(thing.render, thing, "s", "p", "run", "run", "run", "x")
     assert "fmul" in text and not calls(text)

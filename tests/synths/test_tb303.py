@@ -109,7 +109,7 @@ def test_no_dc_and_silence_after_the_gate():
     cycles = y[24000:24000 + round(20 * 48000 / 55)]
     assert db(cycles.mean()) < -60
     player.release()
-    y = player.play(1.0)[:, 0]
+    y = player.play(5.0)[:, 0]                              # the notch at 7.5 Hz is slow
     assert np.abs(y[1440:]).max() < 1e-3 and not y[-4800:].any()
 
 
@@ -138,25 +138,25 @@ def eliminated(g, k):
 
 def plain(count, hz, level, cutoff_hz, resonance, env_mod, decay_s):
     """One unaccented saw note, a sample at a time, float64."""
-    dt, half, out = 1 / 48000, 0.5 / 48000, np.zeros(count)
+    half, out = 0.5 / 48000, np.zeros(count)
     wide, below, k, make_up = knobs(cutoff_hz, resonance, env_mod)
-    cut, lag, sag = (2 * math.pi * f * t for f, t in ((44.5, half), (150, half), (24.2, dt)))
-    soft = 1 - math.exp(-8 * dt / 0.001)
+    cut, lag = 2 * math.pi * 44.5 * half, 2 * math.pi * 150 * half
+    soft = 1 - math.exp(-16 * half / 0.001)
     hit = body = 1.0
-    s1 = s2 = s3 = s4 = slow = sweep = rise = loud = turns = deep = rest = 0.0
-    halve = Halve()
+    s1 = s2 = s3 = s4 = slow = sweep = rise = loud = turns = deep = 0.0
+    halve, stage = Halve(), Stage()
     for block in range(0, count, 8):
-        hit *= math.exp(-8 * dt / decay_s)
+        hit *= math.exp(-16 * half / decay_s)
         sweep += soft * (hit - sweep)
-        body *= math.exp(-8 * dt / 1.23)
+        body *= math.exp(-16 * half / 1.23)
         rise += soft * (body - rise)
-        aim = rise * level * (0.55 + 0.45 * sweep)
+        aim = rise * level * (0.55 + 0.45 * sweep) * make_up
         cutoff = min(max(cutoff_hz * 2 ** (wide * (sweep - below)), 60), 18000)
         g = math.tan(math.pi * cutoff * half) / math.sqrt(2)
         a1, a2, a3, a4, loop = eliminated(g, k)
         for i in range(block, block + 8):
             pair = []
-            for _ in range(2):
+            for frame in (2 * (i - block), 2 * (i - block) + 1):
                 x = saw(turns, hz * half)
                 deep += cut * (x - deep)
                 x = 0.5 * (x - deep)
@@ -172,13 +172,32 @@ def plain(count, hz, level, cutoff_hz, resonance, env_mod, decay_s):
                 v4 = e4 + g * a4 * v3
                 slow += lag * (v4 - slow)
                 s1, s2, s3, s4 = 2 * v1 - s1, 2 * v2 - s2, 2 * v3 - s3, 2 * v4 - s4
-                pair.append(v4)
+                pair.append(v4 * (loud + (aim - loud) * (frame + 1) / 16))
                 turns += hz * half
-            y = halve(*pair) * (loud + (aim - loud) * (i - block + 1) / 8) * make_up
-            rest += sag * (y - rest)
-            out[i] = y - rest
+            out[i] = stage(halve(*pair))
         loud = aim
     return out
+
+
+class Stage:
+    """The output stage: high-pass 24.2 Hz, all-pass 14 Hz, notch 7.5 Hz."""
+
+    def __init__(self):
+        self.rest = self.ring = self.low = self.band = 0.0
+
+    def __call__(self, x):
+        turn, wide = math.pi / 48000, 4.9
+        self.rest += 2 * turn * 24.2 * (x - self.rest)
+        x -= self.rest
+        g = 14 * turn
+        y = (g * x + self.ring) / (1 + g)
+        self.ring = 2 * y - self.ring
+        x, g = 2 * y - x, 7.5 * turn
+        high = (x - self.low - (g + wide) * self.band) / (1 + g * (g + wide))
+        middle = g * high + self.band
+        self.band = g * high + middle
+        self.low += 2 * g * middle
+        return x - wide * middle
 
 
 def test_lanes_match_a_plain_loop():

@@ -1,0 +1,112 @@
+"""One voice or effect alone, through the rig: a line of notes into a WAV file. Thread: control."""
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from engine import sets
+from engine.errors import ParamError, SetError, suggestion
+from engine.formats.notes import parse
+from engine.parts import Fx, Part
+from engine.records import NOTE, SLIDE
+from engine.render import Files, caller
+from engine.sounds import sound
+from engine.table import Rig, Table
+from engine.voice import Effect
+
+LOUD_DB = -6.0                            # of the part, so that a chord stays under the limiter
+BLOCK, VOICES = 1024, 16
+
+
+@dataclasses.dataclass
+class Audition:
+    """What to play. `values` are parameters of the sound; an effect is heard behind `source`.
+
+    voices  None: one where a slide is written, as on a 303, else sixteen
+    """
+
+    name: str
+    notes: str = "C3 E3 G3 C4"
+    bpm: float = 120.0
+    beats: float = 1.0                    # a step
+    tail_s: float = 2.0
+    values: dict = dataclasses.field(default_factory=dict)
+    source: str = "string"
+    voices: int | None = None
+    rate_hz: int = 48000
+    tuning: object = None                 # hz(pitch_st)
+
+
+def values_of(words, thing):
+    """["cutoff_hz=400"] as a dict; an unknown name or no number is a ParamError."""
+    found, names = {}, {p.name: p for p in thing.params}
+    for word in words:
+        name, _, text = word.partition("=")
+        if name not in names:
+            raise ParamError(f"{thing.name} has no {name!r}{suggestion(name, names)}")
+        try:
+            found[name] = names[name].check(float(text), thing.name)
+        except ValueError:
+            raise ParamError(f"{word!r}: write {name}=NUMBER") from None
+    return found
+
+
+def _part(audition, voices):
+    thing = sound(audition.name)
+    if not isinstance(thing, Effect):
+        return Part(thing, voices=voices, level_db=LOUD_DB, **audition.values)
+    source = sound(audition.source)
+    if isinstance(source, Effect):
+        raise SetError(f"{audition.source} is an effect: an effect is heard behind a voice")
+    return Part(source, voices=voices, level_db=LOUD_DB,
+                inserts=(Fx(thing, **audition.values),))
+
+
+def _hz(note, tuning):
+    if note.pitch_hz is not None:
+        return note.pitch_hz
+    return tuning.hz(note.pitch_st) if tuning else 440.0 * 2.0 ** ((note.pitch_st - 69.0) / 12.0)
+
+
+def render(audition, out=None, progress=None):
+    """Plays it offline; returns (samples (n, 2) float32, report), written to `out` if given."""
+    for name, value, low, high in (("bpm", audition.bpm, 20, 400), ("beats", audition.beats,
+                                   0.03, 16), ("tail", audition.tail_s, 0, 60),
+                                   ("rate", audition.rate_hz, 8000, 192000)):
+        if not low <= value <= high:
+            raise ParamError(f"{name} must be {low}..{high}, got {value:g}")
+    notes, steps = parse(audition.notes)
+    slid = {n.step for n in notes if n.slide}
+    voices = audition.voices or (1 if slid else VOICES)
+    rig = Rig(audition.rate_hz, 2, sets.default_limiter())
+    rig.load(Table({"sound": _part(audition, voices)}, rate_hz=audition.rate_hz))
+    step = audition.rate_hz * 60.0 / audition.bpm * audition.beats
+    total = round(steps * step + audition.tail_s * audition.rate_hz)
+    held = {n: 0.01 if n.step + n.steps in slid else -0.1 for n in notes}   # until it is slid from
+    waiting = [(round(n.step * step), round((n.steps + held[n]) * step), n) for n in notes]
+    play, at, sound_at = caller(rig), 0, np.zeros((total, 2), np.float32)
+    files = Files({str(out): 0}, audition.rate_hz) if out else None
+    try:
+        while at < total:
+            frames = min(BLOCK, total - at)
+            while waiting and waiting[0][0] < at + frames + BLOCK:
+                sample, length, note = waiting.pop(0)
+                rig.push(sample, NOTE, pitch_hz=_hz(note, audition.tuning), level=note.level,
+                         length=length, flags=SLIDE if note.slide else 0)
+            play(sound_at[at:at + frames], frames)
+            if files:
+                files.write(sound_at[at:at + frames])
+            rig.collect()
+            at += frames
+            if progress:
+                progress(at / total, f"{at / audition.rate_hz:.1f} s")
+        if files:
+            files.finish()
+    except BaseException:
+        if files:
+            files.drop()
+        raise
+    peak = float(np.abs(sound_at).max())
+    return sound_at, {"sound": audition.name, "seconds": total / audition.rate_hz,
+                      "notes": len(notes), "peak_db": 20.0 * float(np.log10(max(peak, 1e-6))),
+                      "out": str(Path(out)) if out else None, **rig.counters()}
