@@ -6,8 +6,10 @@ difference of two runs. Thread: control.
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from engine.errors import EngineError
@@ -19,18 +21,20 @@ PATIENCE_S = 120.0
 
 @dataclass(frozen=True)
 class Program:
-    """One way of a peer to play a case, at two sizes: (line, voices, seconds)."""
+    """One way of a peer to play a case: line(voices, seconds), and two sizes to compare."""
 
-    peer: str
     case: str
     name: str
+    line: Callable
     small: tuple
     large: tuple
 
-    def each(self):
+    def each(self, share=1.0):
         """Processor seconds of one voice (or the whole set) for one second of audio."""
-        (line, few, short), (other, many, long) = self.small, self.large
-        return (processor_s(other) - processor_s(line)) / (many * long - few * short)
+        (few, short), (many, long) = ((count, seconds * share) for count, seconds in (
+            self.small, self.large))
+        spent = processor_s(self.line(many, long)) - processor_s(self.line(few, short))
+        return spent / (many * long - few * short)
 
 
 def processor_s(line):
@@ -84,20 +88,18 @@ class SuperCollider:
             raise EngineError(f"bench synths: sclang wrote no scores: {done.stdout[-300:]}")
 
     def line(self, name, count, seconds, out="out.wav"):
-        score = str(self.folder / f"{name}_{count}_{seconds}.osc")
+        score = str(self.folder / f"{name}_{count}_{seconds:g}.osc")
         return ("scsynth", "-N", score, "_", str(self.folder / out), str(RATE_HZ), "WAV",
                 "float", "-o", "2", "-z", "128", "-m", "1048576", "-n", "32768", "-w", "256",
                 "-D", "0", "-V", "-1")
 
     def ready(self):
-        """Every way of every case."""
-        found = []
-        for name, two in self.sizes.items():
-            lines = [(self.line(name, count, SECONDS), count, SECONDS) for count in two]
-            found.append(Program(self.name, self.kinds.get(name, name), name, *lines))
-        for name, count in self.sets:
-            lines = [(self.line(name, count, seconds), 1, seconds) for seconds in (2, 2 + SECONDS)]
-            found.append(Program(self.name, f"set{count}", name, *lines))
+        """Every way of every case; a whole set is one voice of two lengths."""
+        found = [Program(self.kinds.get(name, name), name, partial(self.line, name),
+                         *((count, SECONDS) for count in two)) for name, two in self.sizes.items()]
+        for name, parts in self.sets:
+            found.append(Program(f"set{parts}", name, lambda count, seconds, name=name, parts=parts:
+                                 self.line(name, parts, seconds), (1, 2), (1, 2 + SECONDS)))
         return found
 
     def heard(self, name):
@@ -116,8 +118,9 @@ class Faust:
 
     name, package = "faust", "faust g++ (clang too, where it makes the better program)"
     programs = ("faust", "g++")
+    # voices: whole programs of 32
     vectors = "-vec -vs 32 -lv 1"
-    sizes = {"string": (60, 400), "fm": (64, 512), "fm_table": (64, 512), "tb303": (64, 384),
+    sizes = {"string": (64, 384), "fm": (64, 512), "fm_table": (64, 512), "tb303": (64, 384),
              "reverb": (4, 40), "reverb_plate": (8, 120)}
     kinds = {"fm_table": "fm"}
     alike = {name: name for name in ("string", "fm", "tb303", "reverb")}
@@ -140,9 +143,9 @@ class Faust:
 
     def program(self, name, way, processor="native"):
         path, span = self.build(name, *way, processor), str(SPAN.get(name, 69))
-        lines = [((str(path), str(count), str(SECONDS), span), count, SECONDS)
-                 for count in self.sizes[name]]
-        return Program(self.name, self.kinds.get(name, name), path.name, *lines)
+        return Program(self.kinds.get(name, name), path.name,
+                       lambda count, seconds: (str(path), str(count), str(seconds), span),
+                       *((count, SECONDS) for count in self.sizes[name]))
 
     def ready(self, processor="native"):
         """The best of all ways for each case; for another processor the same ways, built for it."""
@@ -157,7 +160,7 @@ class Faust:
                 for voices in ((1,) if name.startswith("reverb") else (1, 32))
                 for flags in ("-scal", self.vectors) for compiler in compilers()]
         programs = list(pool.map(lambda words: self.program(*words), ways))
-        found = sorted((program.each(), n) for n, program in enumerate(programs))
+        found = sorted((program.each(0.2), n) for n, program in enumerate(programs))
         for _, n in found:
             kept = self.best.setdefault(programs[n].case, [])
             if len(kept) < self.keep:
