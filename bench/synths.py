@@ -75,7 +75,7 @@ def compiled(cache):
 
 
 def rounds(ours, programs, turns):
-    """{(who, case): [(program, [processor seconds a voice])]}, all in turns."""
+    """{(who, case): (processor seconds a voice, of which way)}, and every sample, all in turns."""
     jobs = [(target, case, "rig", one.each, (case,)) for target, one in ours.items()
             for case in (*CASES, *(f"set{count}" for count in SETS))]
     jobs += [(who, program.case, program.name, program.each, ())
@@ -136,9 +136,21 @@ def run(quick=False, rounds_of=ROUNDS):
                                 **({"faust": "-march=haswell"} if "faust" in about else {})}},
         "set": {"budget": BUDGET, "parts": parts["parts"], "left_out": [] if six else ["8 fm6"]},
         "compile": times, "peers": about, "missing": absent, "rounds": turns,
-        "programs": {f"{who}: {case}": name for (who, case), (_, name) in best.items()},
-        "samples": {f"{who}: {case}": ways for (who, case), ways in samples.items()},
+        "ways": ways_of(samples),
         "load": os.getloadavg()[0]}
+
+
+def ways_of(samples):
+    """Voices a core (percent of a core of a set) of every way of everyone: the median and both ends.
+    """
+    found = {}
+    for (who, case), ways in samples.items():
+        for name, each in ways.items():
+            low, middle, high = (100.0 * x if case.startswith("set") else 1.0 / x
+                                 for x in (min(each), median(each), max(each)))
+            found.setdefault(who, {})[f"{case}: {name}"] = {
+                "median": round(middle, 2), "ends": sorted((round(low, 2), round(high, 2)))}
+    return found
 
 
 def _programs(folder, absent, whole, quick):

@@ -76,6 +76,7 @@ def test_every_key_is_there(twins):
     assert found["ratio_faust"]["reverb_plate"] == 0.5
     assert found["voices_per_core"]["faust"]["tb303"] == 2500       # of two ways the cheaper
     assert (found["set_percent_of_core"], found["set_ratio_supercollider"]) == (2.0, 1.5)
+    assert found["ways"]["faust"]["fm: b"] == {"median": 2000.0, "ends": [2000.0, 2000.0]}
     assert found["set"]["left_out"] == ["8 fm6"] and "without 8 fm6" in synths.table(found)
 
 
@@ -113,8 +114,8 @@ def test_peers_play_what_we_play(peer, ours, name):
         if name == "reverb":                    # a tail, 0.25 s after what went in
             continue
         wanted_hz = _synths_ours.hertz(_synths_ours.midi(name, 0))
-        assert abs(cents(pitch_hz(mine, wanted_hz), wanted_hz)) < 2, "ours"
-        assert abs(cents(pitch_hz(theirs, wanted_hz), wanted_hz)) < 8, way
+        for who, heard in (("ours", mine), (way, theirs)):     # a filter that closes bends a little
+            assert abs(cents(pitch_hz(heard, wanted_hz), wanted_hz)) < 6, who
 
 
 @pytest.mark.skipif(not HERE, reason=f"no peers here: {missing()}")
