@@ -110,7 +110,7 @@ class SuperCollider:
 
     @staticmethod
     def about():
-        return told(("scsynth", "-v")).splitlines()[0]
+        return told(("scsynth", "-v")).splitlines()[0].split(" (")[0]
 
 
 class Faust:

@@ -141,8 +141,7 @@ def run(quick=False, rounds_of=ROUNDS):
 
 
 def ways_of(samples):
-    """Voices a core (percent of a core of a set) of every way of everyone: the median and both ends.
-    """
+    """Voices a core (of a set percent of a core) of every way of everyone: median and ends."""
     found = {}
     for (who, case), ways in samples.items():
         for name, each in ways.items():
