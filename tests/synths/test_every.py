@@ -39,7 +39,7 @@ def corners(thing):
     else:
         chance = np.random.default_rng(11)
         picks = chance.integers(0, 2, (CORNERS, len(ends)))
-        picks[:2] = 0, 1
+        picks[0], picks[1] = 0, 1
         every = ([pair[k] for pair, k in zip(ends, row, strict=True)] for row in picks)
     for values in every:
         yield dict(zip(names, values, strict=True))
