@@ -1,181 +1,232 @@
 """Reverb: sixteen delay lines in a lossless loop, each damped so that the decay times are exact.
 
-Stereo in and out, all wet; low frequencies are kept out, so the bass stays in the middle.
-Thread: audio.
-source   Jot 1991; J. O. Smith, PASP (feedback delay networks); one pole a line, exact at both ends
+Stereo in and out, all wet; low frequencies are kept out, so the bass stays in the middle. Frozen,
+it lets nothing in and what is in rings for ever. Reading, smearing and scattering go 16 samples at
+a time; the damping, which recurs, 16 lines at a time. Thread: audio.
+source   Jot 1991; J. O. Smith, PASP (feedback delay networks); a shelf and one pole a line
 """
 import numpy as np
 
-from engine.lanes import (
-    fma,
-    load,
-    ramp,
-    shift1,
-    shift2,
-    shift4,
-    shift8,
-    splat,
-    store,
-    vexp2,
-    vmax,
-    vmin,
-    vsine,
-)
+from engine.lanes import fma, load, ramp, splat, store, turned, vexp2, vmax, vmin, vrint, vsine
+from engine.lines import GUARD, after1, after2, after3, alive, lagrange, mirror
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, exp2, f32, floor, flush, rt, wrap
+from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt, rt_inlined, wrap
 from engine.voice import Effect, fields
 from engine.waves import fall_rate, quiet
 
 PARAMS = (
-    Param("decay_s", 0.2, 12.0, 2.2, "exp", 0.1),          # -60 dB at low frequencies
+    Param("decay_s", 0.2, 12.0, 2.2, "exp", 0.1),          # -60 dB in the middle
     Param("high_s", 0.1, 12.0, 0.9, "exp", 0.1),           # -60 dB at the highest
     Param("size", 0.5, 2.0, 1.0, "exp", 0.1),
     Param("predelay_s", 0.0, 0.2, 0.012, "lin", 0.0),
     Param("motion", 0.0, 1.0, 0.4, "lin", 0.1),            # wandering of the lines, up to 6 samples
-    Param("low_hz", 10.0, 1000.0, 190.0, "exp", 0.05),
+    Param("low_hz", 10.0, 1000.0, 190.0, "exp", 0.05),     # what is below does not come in
+    Param("low_ratio", 0.25, 2.0, 1.0, "exp", 0.1),        # decay below 200 Hz, of decay_s
+    Param("freeze", 0.0, 1.0, 0.0, "lin", 0.1),
 )
-LINES, RING, GUARD = 16, 8192, 64
+LINES, RING, AHEAD, SMEAR = 16, 8192, 16384, 1024
 # samples at 48 kHz: primes, nearly geometric; a second's decay needs about 0.15 of a second of line
 LENGTHS = np.array((887, 977, 1069, 1171, 1283, 1409, 1543, 1693, 1861, 2039, 2237, 2447, 2687,
                     2939, 3229, 3541), np.float32)
-SPREAD_L = np.array((229, 173, 612, 447), np.int64)
-SPREAD_R = np.array((241, 181, 601, 457), np.int64)
-OUT_L = np.array((1, 0, 1, 0, 1, 0, -1, 0, 1, 0, -1, 0, -1, 0, 1, 0), np.float32) * np.float32(0.35)
-OUT_R = np.array((0, 1, 0, -1, 0, 1, 0, 1, 0, -1, 0, 1, 0, -1, 0, 1), np.float32) * np.float32(0.35)
-FIRST = np.array([1] + [0] * 15, np.float32)
-STRIDE = RING + GUARD
-STATE = fields("place", "turns", "deep_l", "deep_r", "deeper_l", "deeper_r",
-               length=LINES, last=LINES, aim=LINES, pole=LINES, gain=LINES, mix=LINES * QUANTUM,
-               feed=2 * QUANTUM, before=2 * STRIDE, spread=8 * STRIDE, line=LINES * STRIDE)
+SHELF_HZ, LOUD = f32(200), f32(0.35)
+STRIDE, SMEARED = RING + GUARD, SMEAR + GUARD
+STATE = fields("place", "turns", "shut", deep=4, known=7, pole=LINES + 2, length=LINES, base=LINES,
+               whole=LINES, gain=LINES, shelf=LINES, low=LINES, last=LINES, near=4 * LINES,
+               slope=4 * LINES, mix=LINES * QUANTUM, side=LINES * QUANTUM, feed=2 * QUANTUM,
+               before=2 * (AHEAD + GUARD), spread=8 * SMEARED, line=LINES * STRIDE)
 SPAN, SLOW = f32(QUANTUM), f32(0.5)       # a line's length moves at most half a sample a quantum
 
 
-@rt
-def enter(s, p, left, right, dt):
-    """High-passed input into feed through the predelay; nothing that is not a number comes in."""
-    place, cut = int(s.place[0]), f32(1) - exp2(f32(-9.0647) * dt * p.low_hz)
-    dl, dr, el, er = s.deep_l[0], s.deep_r[0], s.deeper_l[0], s.deeper_r[0]
-    for i in range(QUANTUM):
-        x, y = flush(left[i]), flush(right[i])
-        dl += cut * (x - dl)
-        dr += cut * (y - dr)
-        x, y = x - dl, y - dr
-        el += cut * (x - el)
-        er += cut * (y - er)
-        s.before[place + i], s.before[STRIDE + place + i] = x - el, y - er
-    s.deep_l[0], s.deep_r[0] = flush(dl), flush(dr)
-    s.deeper_l[0], s.deeper_r[0] = flush(el), flush(er)
-    late = min(int(p.predelay_s / dt), RING - 2 * QUANTUM)
-    for i in range(QUANTUM):
-        at = (place + i - late) & (RING - 1)
-        s.feed[i], s.feed[QUANTUM + i] = s.before[at], s.before[STRIDE + at]
+@rt_inlined
+def changed(s, p, hold, dt):
+    """Whether anything is not as it was when the damping was computed; keeps what it is now."""
+    same = (s.known[0] == p.decay_s and s.known[1] == p.high_s and s.known[2] == p.size
+            and s.known[3] == p.low_ratio and s.known[4] == p.low_hz and s.known[5] == hold
+            and s.known[6] == dt)
+    s.known[0], s.known[1], s.known[2], s.known[3] = p.decay_s, p.high_s, p.size, p.low_ratio
+    s.known[4], s.known[5], s.known[6] = p.low_hz, hold, dt
+    return not same
 
 
 @rt
-def diffuse(s, at, lengths, first, place):
-    """Four all-passes in a row over feed[at:]: they smear a click before the loop repeats it."""
-    for n in range(4):
-        o = (first + n) * STRIDE
-        back = (place - lengths[n]) & (RING - 1)
-        for i in range(0, QUANTUM, LANE):
-            old = load(s.spread, o + back + i)
-            x = quiet(load(s.feed, at + i) - old * f32(0.6))
-            store(s.spread, o + place + i, x)
-            if place < GUARD:
-                store(s.spread, o + RING + place + i, x)
-            store(s.feed, at + i, fma(x, splat(f32(0.6)), old))
+def tune(s, p, hold, dt):
+    """Each line's length at rest, a whole number, and its damping: gain, shelf and pole."""
+    base = vrint(load(LENGTHS, 0) * (p.size / (dt * f32(48000))))
+    base = vmin(base, f32(RING - 3 * QUANTUM))
+    lossy = f32(1) - hold
+    middle = vexp2(base * (lossy * fall_rate(p.decay_s, dt)))
+    low = vexp2(base * (lossy * fall_rate(p.decay_s * p.low_ratio, dt)))
+    high = vexp2(base * (lossy * fall_rate(min(p.high_s, p.decay_s), dt)))
+    pole = (middle - high) / (middle + high)
+    deep = exp2(f32(-9.0647) * dt * SHELF_HZ)
+    store(s.base, 0, base)
+    store(s.gain, 0, middle * (f32(1) - pole))
+    store(s.shelf, 0, (low / middle - f32(1)) * (f32(1) - deep))
+    store(s.pole, 0, pole)
+    s.pole[LINES], s.pole[LINES + 1] = deep, exp2(f32(-9.0647) * dt * p.low_hz)
 
 
-@rt
-def lengths(s, p, dt):
-    """Each line's length now and at the quantum's end, and its damping: gain and pole."""
-    scale, drift = p.size / (dt * f32(48000)), f32(6) * p.motion
-    n = ramp(0)
-    rate = fma(n, splat(f32(0.07)), splat(f32(1)))          # fma: the same bits on any processor
-    wander = vsine(fma(rate, splat(s.turns[0]), n * f32(0.618034))) * drift
-    aim = fma(load(LENGTHS, 0), splat(scale), wander)
-    aim = vmin(aim, splat(f32(RING - 3 * QUANTUM)))
-    old = load(s.length, 0)
+@rt_inlined
+def wander(s, p, hold, dt):
+    """Where each line is read: whole samples back, four weights and their slope a sample."""
+    n, drift = ramp(0), f32(6) * p.motion * (f32(1) - hold)
+    rate = fma(n, f32(0.07), f32(1))          # fma: the same bits on any processor
+    sway = vsine(fma(rate, s.turns[0], n * f32(0.618034)))
+    aim, old = fma(sway, drift, load(s.base, 0)), load(s.length, 0)
     if s.length[0] == f32(0):
         old = aim
     aim = vmax(vmin(aim, old + SLOW), old - SLOW)
-    low = vexp2(aim * fall_rate(p.decay_s, dt))
-    high = vexp2(aim * fall_rate(min(p.high_s, p.decay_s), dt))
-    pole = (low - high) / (low + high)
-    store(s.length, 0, old)
-    store(s.aim, 0, aim)
-    store(s.pole, 0, pole)
-    store(s.gain, 0, low * (f32(1) - pole))
+    whole = vrint((aim + old) * f32(0.5) + f32(0.5))
+    store(s.length, 0, aim)
+    store(s.whole, 0, whole)
+    first, then, gain = lagrange(whole - old), lagrange(whole - aim), load(s.gain, 0)
+    for k in range(4):
+        store(s.near, k * LINES, first[k] * gain)
+        store(s.slope, k * LINES, (then[k] - first[k]) * (gain * f32(1 / QUANTUM)))
     s.turns[0] = f32(100) * wrap((s.turns[0] + f32(0.6) * dt * SPAN) * f32(0.01))  # whole for all
 
 
-@rt
-def read(s, n, place):
-    """One line's quantum, read at its moving length by cubic Lagrange, then damped, into mix."""
-    move = (s.aim[n] - s.length[n]) * f32(1 / QUANTUM)
-    whole = int(floor((s.aim[n] + s.length[n]) * f32(0.5)))
-    rest = s.length[n] - f32(whole)
-    o = n * STRIDE + ((place - whole - 2) & (RING - 1))
-    a, gain, y = s.pole[n], s.gain[n], s.last[n]
-    a2, a4, a8 = a * a, a * a * a * a, a * a * a * a * a * a * a * a
+@rt_inlined
+def smeared(s, n, at, length, x):
+    """One all-pass: it smears a click before the loop repeats it."""
+    o = n * SMEARED
+    old = load(s.spread, o + ((at - length) & (SMEAR - 1)))
+    x = alive(x - old * f32(0.6))
+    store(s.spread, o + (at & (SMEAR - 1)), x)
+    return fma(x, f32(0.6), old)
+
+
+@rt_inlined
+def diffuse(s, place, late, open, slope):
+    """Both sides from the predelay through four all-passes each, into feed."""
+    back = (place - late) & (AHEAD - 1)
     for i in range(0, QUANTUM, LANE):
-        x = ramp(i) * move + rest                           # around 0 to 1
-        b, c, d = x + f32(1), x - f32(1), x - f32(2)
-        v = load(s.line, o + i) * (b * x * c) * f32(1 / 6)
-        v = fma(load(s.line, o + i + 1) * f32(-0.5), b * x * d, v)
-        v = fma(load(s.line, o + i + 2) * f32(0.5), b * c * d, v)
-        v = fma(load(s.line, o + i + 3) * f32(-1 / 6), x * c * d, v)
-        v = fma(load(FIRST, 0), splat(a * y), v * gain)     # the one pole as a prefix sum
-        v = fma(shift1(v), splat(a), v)
-        v = fma(shift2(v), splat(a2), v)
-        v = fma(shift4(v), splat(a4), v)
-        v = quiet(fma(shift8(v), splat(a8), v))
-        store(s.mix, n * QUANTUM + i, v)
-        y = s.mix[n * QUANTUM + i + LANE - 1]
-    s.last[n] = y
+        at, loud = place + i, fma(ramp(i), slope, open)
+        x = load(s.before, back + i)
+        x = smeared(s, 1, at, 173, smeared(s, 0, at, 229, x))
+        x = smeared(s, 3, at, 447, smeared(s, 2, at, 612, x))
+        store(s.feed, i, x * loud)
+        x = load(s.before, AHEAD + GUARD + back + i)
+        x = smeared(s, 5, at, 181, smeared(s, 4, at, 241, x))
+        x = smeared(s, 7, at, 457, smeared(s, 6, at, 601, x))
+        store(s.feed, QUANTUM + i, x * loud)
 
 
-@rt
+@rt_inlined
+def weigh(a, b, near, slope, t):
+    """Sixteen samples of a line from a on, by four weights that move; b: the next sixteen."""
+    c, d, e = after1(a, b), after2(a, b), after3(a, b)
+    x = fma(a, near[0], c * near[1])
+    x = fma(d, near[2], fma(e, near[3], x))
+    y = fma(a, slope[0], c * slope[1])
+    y = fma(d, slope[2], fma(e, slope[3], y))
+    return fma(y, t, x)
+
+
+@rt_inlined
+def weights(run, n):
+    """A line's four weights, each in all lanes."""
+    return (splat(run[n]), splat(run[n + LINES]), splat(run[n + 2 * LINES]),
+            splat(run[n + 3 * LINES]))
+
+
+@rt_inlined
+def read(s, place):
+    """A quantum of every line into mix, at its moving length, by cubic Lagrange; loud as damped."""
+    for n in range(LINES):
+        at = n * STRIDE + ((place - int(s.whole[n]) - 1) & (RING - 1))
+        near, slope = weights(s.near, n), weights(s.slope, n)
+        a, b, c = load(s.line, at), load(s.line, at + LANE), load(s.line, at + 2 * LANE)
+        store(s.mix, n * QUANTUM, weigh(a, b, near, slope, ramp(0)))
+        store(s.mix, n * QUANTUM + LANE, weigh(b, c, near, slope, ramp(LANE)))
+
+
+@rt_inlined
+def damp(s, left, right, place):
+    """Lows and highs of the lines, sample by sample with a line a lane; and meanwhile the input,
+    without its lows, into the predelay."""
+    for i in range(0, QUANTUM, LANE):
+        turned(s.mix, i, QUANTUM, s.side, i * LINES, LINES)
+        store(left, i, quiet(load(left, i)))               # only numbers come in
+        store(right, i, quiet(load(right, i)))
+    low, y = quiet(load(s.low, 0)), quiet(load(s.last, 0))
+    shelf, pole, deep, cut = load(s.shelf, 0), load(s.pole, 0), s.pole[LINES], s.pole[LINES + 1]
+    a, b, c, d = flush(s.deep[0]), flush(s.deep[1]), flush(s.deep[2]), flush(s.deep[3])
+    share, o = f32(1) - cut, AHEAD + GUARD + place
+    for i in range(QUANTUM):
+        x = load(s.side, i * LINES)
+        low = fma(low, deep, x)
+        y = fma(y, pole, fma(low, shelf, x))
+        store(s.side, i * LINES, y)
+        a, b = a * cut + share * left[i], b * cut + share * right[i]
+        left[i], right[i] = left[i] - a, right[i] - b
+        c, d = c * cut + share * left[i], d * cut + share * right[i]
+        s.before[place + i], s.before[o + i] = left[i] - c, right[i] - d
+    store(s.low, 0, low)
+    store(s.last, 0, y)
+    s.deep[0], s.deep[1], s.deep[2], s.deep[3] = a, b, c, d
+    for i in range(0, QUANTUM, LANE):
+        turned(s.side, i * LINES, LINES, s.mix, i, QUANTUM)
+
+
+@rt_inlined
+def four(a, b, c, d):
+    """Four lines through a 4 x 4 Hadamard matrix."""
+    e, f, g, h = a + b, a - b, c + d, c - d
+    return e + g, f + h, e - g, f - h
+
+
+@rt_inlined
+def fetch(s, n, i):
+    """Sixteen samples of four lines from mix."""
+    at = n * QUANTUM + i
+    return (load(s.mix, at), load(s.mix, at + QUANTUM), load(s.mix, at + 2 * QUANTUM),
+            load(s.mix, at + 3 * QUANTUM))
+
+
+@rt_inlined
+def write(s, n, at, lines, feed):
+    """Lines n, n + 4, n + 8 and n + 12: what comes back and what comes in."""
+    a, b, c, d = lines
+    quarter = f32(0.25)
+    store(s.line, n * STRIDE + at, alive(fma(a, quarter, feed)))
+    store(s.line, (n + 4) * STRIDE + at, alive(fma(b, quarter, feed)))
+    store(s.line, (n + 8) * STRIDE + at, alive(fma(c, quarter, feed)))
+    store(s.line, (n + 12) * STRIDE + at, alive(fma(d, quarter, feed)))
+
+
+@rt_inlined
 def scatter(s, left, right, place):
     """Out to left and right, through a Hadamard matrix, and into the lines with the input."""
     for i in range(0, QUANTUM, LANE):
-        x, y = splat(f32(0)), splat(f32(0))
-        for n in range(LINES):
-            v = load(s.mix, n * QUANTUM + i)
-            x, y = fma(v, splat(OUT_L[n]), x), fma(v, splat(OUT_R[n]), y)
-        store(left, i, x)
-        store(right, i, y)
-    for level in range(4):
-        h = 1 << level
-        for n in range(LINES):
-            if n & h == 0:
-                for i in range(0, QUANTUM, LANE):
-                    u, v = load(s.mix, n * QUANTUM + i), load(s.mix, (n + h) * QUANTUM + i)
-                    store(s.mix, n * QUANTUM + i, u + v)
-                    store(s.mix, (n + h) * QUANTUM + i, u - v)
-    for n in range(LINES):
-        sign = f32(0.5) if n & 2 == 0 else f32(-0.5)
-        for i in range(0, QUANTUM, LANE):
-            u = load(s.feed, (n & 1) * QUANTUM + i)
-            v = quiet(fma(u, splat(sign), load(s.mix, n * QUANTUM + i) * f32(0.25)))
-            store(s.line, n * STRIDE + place + i, v)
-            if place < GUARD:
-                store(s.line, n * STRIDE + RING + place + i, v)
+        a, b, c, d = fetch(s, 0, i), fetch(s, 4, i), fetch(s, 8, i), fetch(s, 12, i)
+        store(left, i, ((a[0] + a[2]) + (b[0] - b[2]) + (c[0] - c[2]) + (d[2] - d[0])) * LOUD)
+        store(right, i, ((a[1] - a[3]) + (b[1] + b[3]) + (c[3] - c[1]) + (d[3] - d[1])) * LOUD)
+        a, b, c, d = four(*a), four(*b), four(*c), four(*d)
+        x, y, at = load(s.feed, i) * f32(0.5), load(s.feed, QUANTUM + i) * f32(0.5), place + i
+        write(s, 0, at, four(a[0], b[0], c[0], d[0]), x)
+        write(s, 1, at, four(a[1], b[1], c[1], d[1]), y)
+        write(s, 2, at, four(a[2], b[2], c[2], d[2]), -x)
+        write(s, 3, at, four(a[3], b[3], c[3], d[3]), -y)
 
 
 @rt
 def render(s, p, left, right, key, dt):
     """Write a quantum of reverberation over left and right."""
-    place = int(s.place[0])
-    enter(s, p, left, right, dt)
-    diffuse(s, 0, SPREAD_L, 0, place)
-    diffuse(s, QUANTUM, SPREAD_R, 4, place)
-    lengths(s, p, dt)
-    for n in range(LINES):
-        read(s, n, place)
-        s.length[n] = s.aim[n]
-    scatter(s, left, right, place)
-    s.place[0] = f32((place + QUANTUM) & (RING - 1))
+    place, hold = int(s.place[0]), f32(1) if p.freeze > f32(0.999) else p.freeze
+    if changed(s, p, hold, dt):
+        tune(s, p, hold, dt)
+    wander(s, p, hold, dt)
+    read(s, place & (RING - 1))
+    damp(s, left, right, place)
+    mirror(s.before, 2, AHEAD, place)
+    open, s.shut[0] = f32(1) - s.shut[0], hold
+    late = min(int(p.predelay_s / dt), AHEAD - 2 * QUANTUM)
+    diffuse(s, place, late, open, (f32(1) - hold - open) * f32(1 / QUANTUM))
+    mirror(s.spread, 8, SMEAR, place & (SMEAR - 1))
+    scatter(s, left, right, place & (RING - 1))
+    mirror(s.line, LINES, RING, place & (RING - 1))
+    s.place[0] = f32((place + QUANTUM) & (AHEAD - 1))
 
 
 REVERB = Effect("reverb", PARAMS, STATE, render)

@@ -13,7 +13,7 @@ FOLDERS = ("engine", "synths", "mappings", "sets", "bench")
 FILES = [*sorted(f for name in FOLDERS for f in (ROOT / name).rglob("*.py")), *ROOT.glob("*.py")]
 NAMES = [str(f.relative_to(ROOT)) for f in FILES]
 DIALECT = {"engine.rt", "engine.lanes", "engine.param", "engine.voice", "engine.formats",
-           "engine.waves", "engine.struck",    # what two voices share: of lanes, of drums
+           "engine.waves", "engine.struck", "engine.lines", "engine.blocks",    # what some share
            "engine.logarithm", "engine.truepeak"}
 HEAVY = {"torch", "transformers", "numba", "llvmlite", "numpy", "sounddevice", "soundfile", "scipy",
          "librosa"}
