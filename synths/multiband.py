@@ -1,19 +1,15 @@
 """Multiband: three compressors side by side: tames the bass without ducking the hats.
 
-Linkwitz-Riley crossovers of fourth order; the low band goes through the upper crossover's all-pass,
-so the three add up flat. The filters of both sides run 16 samples at a time, by a table of what
-16 samples and 14 states do to the bands; it is made anew when a crossover moves. Levels are those
-of a sine of the same power on both sides; both get the same gain. No delay. Thread: audio.
-source   Linkwitz, JAES 24(1), 1976; filters after Zavalishin; Giannoulis et al., JAES 60(6), 2012
+The crossovers are the isolator's: the bands add up flat. Levels are those of a sine of the same
+power on both sides; both get the same gain. No delay. Thread: audio.
+source   Giannoulis, Massberg, Reiss, JAES 60(6), 2012
 """
-import numpy as np
-
-from engine.lanes import fma, load, ramp, select, splat, store, turned, vabs, vexp2
+from engine.crossover import BANDS, CROSSOVER, bands, tune
+from engine.lanes import load, store, vexp2
 from engine.logarithm import OCTAVES_PER_DB, log2
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, f32, flush, lag_per_step, rt, tangent
+from engine.rt import LANE, QUANTUM, f32, flush, lag_per_step, rt
 from engine.voice import Effect, fields
-from engine.waves import quiet
 
 PARAMS = (
     Param("low_hz", 40.0, 500.0, 150.0, "exp", 0.05),      # where low ends
@@ -34,85 +30,24 @@ PARAMS = (
     Param("high_release_s", 0.01, 2.0, 0.08, "exp", 0.05),
     Param("high_makeup_db", 0.0, 9.0, 0.0, "lin", 0.05),
 )
-INPUTS, STATES, WIDTH = LANE, 14, 4 * LANE                 # a row: three bands, then the states
 KNEE, GROUP = f32(6.0) * OCTAVES_PER_DB, 8                 # octaves; samples between two levels
 DETECT_S = (f32(0.01), f32(0.005), f32(0.002))             # of the power of each band
-DAMPING = f32(np.sqrt(2))                                  # Butterworth
-STATE = fields("made_low", "made_high", rows=2 * LANE * WIDTH, work=WIDTH * LANE, left=LANE,
-               right=LANE, bands=6 * QUANTUM, line=QUANTUM, power=3, down=3, makeup=3)
+STATE = fields(**CROSSOVER, bands=BANDS * 2 * QUANTUM, line=QUANTUM, power=BANDS, down=BANDS,
+               makeup=BANDS)
 
 
 @rt
-def two_poles(z, at, g, x):
-    """One sample of a state variable filter in 16 lanes; its states are z[at : at + 32].
-
-    returns  low, band and high-pass
-    """
-    s, t = load(z, at), load(z, at + LANE)
-    a = f32(1) / (f32(1) + g * (g + DAMPING))
-    v = x - t
-    band = fma(s, a, v * (g * a))
-    low = t + band * g
-    store(z, at, band * f32(2) - s)
-    store(z, at + LANE, low * f32(2) - t)
-    return low, band, x - band * DAMPING - low
-
-
-@rt
-def split(z, at, g, h, x):
-    """One sample in 16 lanes into low, middle and high; g and h are the two crossovers."""
-    low, _, high = two_poles(z, at, g, x)
-    low, _, _ = two_poles(z, at + 2 * LANE, g, low)
-    _, _, rest = two_poles(z, at + 4 * LANE, g, high)
-    _, turn, _ = two_poles(z, at + 6 * LANE, h, low)
-    middle, _, high = two_poles(z, at + 8 * LANE, h, rest)
-    middle, _, _ = two_poles(z, at + 10 * LANE, h, middle)
-    _, _, high = two_poles(z, at + 12 * LANE, h, high)
-    return low - turn * (f32(2) * DAMPING), middle, high
-
-
-@rt
-def make_rows(s, low_hz, high_hz, dt):
-    """What each of 16 samples (a lane each), then each state, adds to the bands and the states."""
-    g, h = tangent(f32(np.pi) * low_hz * dt), tangent(f32(np.pi) * min(high_hz * dt, f32(0.4)))
-    states = 3 * LANE * LANE
-    for states_turn in range(2):
-        for k in range(LANE):
-            lane = ramp(-k)
-            one = select(vabs(lane) < splat(f32(0.5)), splat(f32(1)), splat(f32(0)))
-            store(s.work, states + k * LANE, one * f32(states_turn))
-        for i in range(LANE):
-            lane = ramp(-i)
-            one = select(vabs(lane) < splat(f32(0.5)), splat(f32(1)), splat(f32(0)))
-            low, middle, high = split(s.work, states, g, h, one * f32(1 - states_turn))
-            store(s.work, i * LANE, low)
-            store(s.work, (LANE + i) * LANE, middle)
-            store(s.work, (2 * LANE + i) * LANE, high)
-        for k in range(4):
-            turned(s.work, k * LANE * LANE, LANE, s.rows, states_turn * LANE * WIDTH + k * LANE,
-                   WIDTH)
-    s.made_low[0], s.made_high[0] = low_hz, high_hz
-
-
-@rt
-def into_bands(s, side, states, place):
-    """A quantum of one side into bands[place], [place + 64] and [place + 128]."""
+def apart(s, side, sound):
+    """A quantum of a side into its three places of `bands`."""
     for i in range(0, QUANTUM, LANE):
-        low, middle, high, after = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
-        for k in range(INPUTS + STATES):
-            x = splat(side[i + k] if k < INPUTS else states[k - INPUTS])
-            low = fma(x, load(s.rows, k * WIDTH), low)
-            middle = fma(x, load(s.rows, k * WIDTH + LANE), middle)
-            high = fma(x, load(s.rows, k * WIDTH + 2 * LANE), high)
-            after = fma(x, load(s.rows, k * WIDTH + 3 * LANE), after)
-        store(states, 0, quiet(after))
-        store(s.bands, place + i, low)
-        store(s.bands, place + 2 * QUANTUM + i, middle)
-        store(s.bands, place + 4 * QUANTUM + i, high)
+        low, middle, high = bands(s.matrix, s.memory, s.column, side, load(sound, i))
+        store(s.bands, side * QUANTUM + i, low)
+        store(s.bands, (2 + side) * QUANTUM + i, middle)
+        store(s.bands, (4 + side) * QUANTUM + i, high)
 
 
 @rt
-def less(octaves, threshold, slope):
+def excess(octaves, threshold, slope):
     """How far a level must come down: nothing below the knee, slope times the rest above it."""
     over = octaves - threshold + f32(0.5) * KNEE
     bent = min(max(over, f32(0)), KNEE)
@@ -133,7 +68,7 @@ def compress(s, b, threshold_db, ratio, attack_s, release_s, makeup_db, dt):
         for k in range(at + i, at + i + GROUP):
             now += s.bands[k] * s.bands[k] + s.bands[QUANTUM + k] * s.bands[QUANTUM + k]
         power += (flush(now) * f32(1 / GROUP) - power) * detect
-        aim = less(f32(0.5) * log2(max(power, f32(1e-20))), threshold, slope)
+        aim = excess(f32(0.5) * log2(max(power, f32(1e-20))), threshold, slope)
         first = makeup - down
         down += (aim - down) * (attack if aim > down else release)
         makeup += rise
@@ -156,10 +91,9 @@ def join(s, b, left, right):
 @rt
 def render(s, p, left, right, key, dt):
     """Compress a quantum of left and right in place."""
-    if s.made_low[0] != p.low_hz or s.made_high[0] != p.high_hz:
-        make_rows(s, p.low_hz, p.high_hz, dt)
-    into_bands(s, left, s.left, 0)
-    into_bands(s, right, s.right, QUANTUM)
+    tune(s.known, s.z, s.rows, s.matrix, p.low_hz, p.high_hz, dt)
+    apart(s, 0, left)
+    apart(s, 1, right)
     compress(s, 0, p.low_threshold_db, p.low_ratio, p.low_attack_s, p.low_release_s,
              p.low_makeup_db, dt)
     join(s, 0, left, right)

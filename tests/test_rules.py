@@ -14,7 +14,7 @@ FILES = [*sorted(f for name in FOLDERS for f in (ROOT / name).rglob("*.py")), *R
 NAMES = [str(f.relative_to(ROOT)) for f in FILES]
 DIALECT = {"engine.rt", "engine.lanes", "engine.param", "engine.voice", "engine.formats",
            "engine.waves", "engine.struck", "engine.lines", "engine.blocks",    # what some share
-           "engine.logarithm", "engine.truepeak"}
+           "engine.crossover", "engine.logarithm", "engine.truepeak"}
 HEAVY = {"torch", "transformers", "numba", "llvmlite", "numpy", "sounddevice", "soundfile", "scipy",
          "librosa"}
 UNSAFE = {"eval", "exec", "torch.load", "pickle.load", "pickle.loads", "marshal.loads"}
