@@ -4,10 +4,11 @@ Bands are cut 24 dB an octave; left alone they add up to the input, level at eve
 Thread: audio.
 """
 from engine.crossover import BANDS, CROSSOVER, bands, tune
-from engine.lanes import fma, load, ramp, store
+from engine.lanes import fma, load, store
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, f32, rt, rt_inlined
 from engine.voice import Effect, fields
+from engine.waves import gliding
 
 PARAMS = (
     Param("low", 0.0, 2.0, 1.0, "lin", 0.01),              # 0 kills a band, 2 is +6 dB
@@ -32,13 +33,9 @@ def render(s, p, left, right, key, dt):
     tune(s.known, s.z, s.rows, s.matrix, p.low_hz, p.high_hz, dt)
     if s.born[0] == f32(0):
         s.born[0], s.gain[0], s.gain[1], s.gain[2] = f32(1), p.low, p.middle, p.high
-    part = f32(1 / QUANTUM)
-    low, to_low = s.gain[0], (p.low - s.gain[0]) * part
-    middle, to_middle = s.gain[1], (p.middle - s.gain[1]) * part
-    high, to_high = s.gain[2], (p.high - s.gain[2]) * part
     for i in range(0, QUANTUM, LANE):
-        t = ramp(i)
-        a, b, c = fma(t, to_low, low), fma(t, to_middle, middle), fma(t, to_high, high)
+        a = gliding(s.gain[0], p.low, i)
+        b, c = gliding(s.gain[1], p.middle, i), gliding(s.gain[2], p.high, i)
         store(left, i, isolated(s, 0, load(left, i), a, b, c))
         store(right, i, isolated(s, 1, load(right, i), a, b, c))
     s.gain[0], s.gain[1], s.gain[2] = p.low, p.middle, p.high
