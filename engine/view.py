@@ -141,11 +141,12 @@ def place(status):
 
 def loudness(status, width):
     """LUFS now, over 3 s and since the start, true peak; in a narrow picture the first alone."""
-    read = status.loudness
-    if not read or width < 40:
+    if not status.loudness or width < 40:
         return ""
-    more = "" if width < 60 else (f" S{read['short_term_lufs']:.1f} I{read['integrated_lufs']:.1f}")
-    return f" M{read['momentary_lufs']:.1f}{more} LUFS {read['true_peak_dbtp']:.1f} dBTP"
+    now, short, whole, peak = (f"{level:.1f}" if level > -100 else "-" for level in (
+        status.loudness[name] for name in (
+            "momentary_lufs", "short_term_lufs", "integrated_lufs", "true_peak_dbtp")))
+    return f" M{now}{f' S{short} I{whole}' if width >= 60 else ''} LUFS {peak} dBTP"
 
 
 def rows(status, width, height, line=None):

@@ -84,6 +84,8 @@ def test_loudness_stands_beside_what_is_pending():
     assert line(50)[-1].strip() == "M-14.2 LUFS -1.2 dBTP"
     assert line(30)[0] == "next section in 3 beats"
     assert line(80, loudness={}, pending="")[0] == ""
+    silent = dict.fromkeys(status().loudness, -120.0)
+    assert line(80, loudness=silent)[-1].strip() == "M- S- I- LUFS - dBTP"
 
 
 def test_a_muted_part_says_so():
