@@ -44,7 +44,7 @@ LOW_E_HZ = f32(82.4069)
 @rt
 def strike(s, v, p, pitch_hz, level):
     """The string is bent in the next quantum, where the rate is known."""
-    s.level[v], s.struck[v], s.loop[v * LOOP + SEEN] = level, f32(1), f32(0)
+    s.level[v], s.struck[v], s.let_go[v], s.loop[v * LOOP + SEEN] = level, f32(1), f32(0), f32(0)
 
 
 @rt
@@ -62,6 +62,8 @@ def excite(s, v, p, hz, dt):
     count = max(min(int(np.rint(f32(1) / (hz * dt))), SIZE - SPACE), 2)
     pick = max(min(int(np.rint(p.pick_position * f32(count))), count - 1), 1)
     start, seed, first = v * STRIDE + MARGIN, s.seed[v], np.int64(s.keep_count[v])
+    for i in range(start - MARGIN, start):                  # of a string that still sounded
+        s.line[i] = f32(0)
     for i in range(0, count, LANE):
         n = ramp(i)
         early = n < f32(pick)

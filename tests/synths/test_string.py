@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from engine.unit import STRIKE
 from synths.string import STRING
 from tests.synths.harness import Player, cents, db, pitch_hz, t60_s
 from tests.synths.reference import close_db, white
@@ -185,3 +186,26 @@ def test_vibrato_swings_as_far_and_as_often_as_asked():
     lines = np.abs(np.fft.rfft(swing)) * 2 / len(swing)
     assert np.argmax(lines[1:]) + 1 == 12                   # times in two seconds
     assert lines[12] == pytest.approx(40, rel=0.05) and abs(swing.mean()) < 0.5
+
+
+def test_growing_is_out_of_the_question_while_it_is_bent():
+    player = Player(STRING, decay_s=12.0, stretch=1.0, brightness=1.0, vibrato_cents=100.0,
+                    vibrato_hz=12.0)
+    player.strike(880.0)
+    peaks = []
+    for k in range(40):
+        player.set(bend_st=12.0 * (k % 3 - 1))
+        peaks.append(np.abs(player.play(0.1)).max())
+    assert max(peaks[1:]) < 1.1 * peaks[0] and peaks[-1] < peaks[0]
+
+
+def test_struck_again_before_it_is_silent_it_is_a_new_string():
+    one, two = (Player(STRING, decay_s=6.0) for _ in range(2))
+    one.note(0.2, 110.0)
+    one.release()
+    one.play(0.05)
+    one.pitch_hz[0] = 220.0
+    one.run(STRIKE, 0, 0, 0, 220.0, 0.7)                    # as in a part of one voice
+    two.runs["keep_count"][:] = one.runs["keep_count"]
+    two.strike(220.0, 0.7)
+    assert np.array_equal(one.play(0.5), two.play(0.5))
