@@ -5,9 +5,9 @@ wraps. Thread: audio.
 """
 from numba.extending import intrinsic
 
-from engine.lanes import fma, load, select, store, vabs
+from engine.lanes import fma, load, select, splat, store, vabs
 from engine.lanes_type import INT, constant, lanes
-from engine.rt import LANE, QUANTUM, f32, rt, rt_inlined
+from engine.rt import LANE, QUANTUM, f32, flush, rt, rt_inlined
 
 GUARD = 64
 POLE = 5 * LANE                           # floats that `pole_of` fills
@@ -92,3 +92,12 @@ def one_pole(x, before, pole):
     x = fma(turn4(x, x), pole[2], x)
     x = fma(turn8(x, x), pole[3], x)
     return fma(pole[4], before, x)
+
+
+@rt_inlined
+def low_pass(x, memory, n, table, scratch, at):
+    """Sixteen samples through the pole of a table; memory[n] is the filter's, scratch[at:] free."""
+    y = one_pole(x * (f32(1) - table[4 * LANE]), splat(memory[n]), pole_at(table, 0))
+    store(scratch, at, y)
+    memory[n] = flush(scratch[at + LANE - 1])
+    return y

@@ -1,6 +1,6 @@
 """Band-limited shapes and a two-to-one decimator for more than one voice. Thread: audio."""
-from engine.lanes import fma, load, select, store, vabs, vfloor, vmax, vrint, vsine
-from engine.rt import LANE, exp2, f32, floor, rt
+from engine.lanes import fma, load, ramp, select, store, vabs, vfloor, vmax, vrint, vsine
+from engine.rt import LANE, QUANTUM, exp2, f32, floor, rt, rt_inlined
 
 # six first-order all-pass coefficients of an elliptic half-band (flat to 20 kHz and -94.8 dB from
 # 28 kHz at 96 kHz); even ones filter the even samples, odd ones the odd samples
@@ -106,6 +106,12 @@ def faded(x):
 
 
 @rt
+def vfaded(x):
+    """`faded` in 16 lanes."""
+    return select(x > f32(1e-6), select(x < f32(1e6), x, f32(0)), f32(0))
+
+
+@rt
 def advance(count, samples):
     """A sample counter kept in float32: back to 0 before integers stop being exact."""
     return f32(0) if count >= f32(2.0 ** 23) else count + samples
@@ -125,3 +131,9 @@ def vmove_on(phase, error, turns):
     more = turns - error
     moved = phase + more
     return moved - vfloor(moved), (moved - phase) - more
+
+
+@rt_inlined
+def gliding(start, aim, i):
+    """Samples i .. i + 15 of a number that goes from start to aim in a quantum."""
+    return fma(ramp(i), (aim - start) * f32(1 / QUANTUM), start)

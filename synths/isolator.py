@@ -8,11 +8,11 @@ source   Linkwitz and Riley, JAES 24(1), 1976; trapezoidal sections as in Zavali
 import math
 
 from engine.blocks import BLOCK, column_of, lay_out, product
-from engine.lanes import fma, load, ramp, splat, store
+from engine.lanes import fma, load, splat, store
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, f32, rt, rt_inlined, tangent
 from engine.voice import Effect, fields
-from engine.waves import quiet
+from engine.waves import gliding, quiet
 
 PARAMS = (
     Param("low", 0.0, 2.0, 1.0, "lin", 0.01),              # 0 kills a band, 2 is +6 dB
@@ -101,13 +101,9 @@ def isolated(s, side, x, low, middle, high):
 def render(s, p, left, right, key, dt):
     """Change a quantum of left and right in place."""
     tune(s, p, dt)
-    part = f32(1 / QUANTUM)
-    low, to_low = s.gain[0], (p.low - s.gain[0]) * part
-    middle, to_middle = s.gain[1], (p.middle - s.gain[1]) * part
-    high, to_high = s.gain[2], (p.high - s.gain[2]) * part
     for i in range(0, QUANTUM, LANE):
-        t = ramp(i)
-        a, b, c = fma(t, to_low, low), fma(t, to_middle, middle), fma(t, to_high, high)
+        a = gliding(s.gain[0], p.low, i)
+        b, c = gliding(s.gain[1], p.middle, i), gliding(s.gain[2], p.high, i)
         store(left, i, isolated(s, 0, load(left, i), a, b, c))
         store(right, i, isolated(s, 1, load(right, i), a, b, c))
     s.gain[0], s.gain[1], s.gain[2] = p.low, p.middle, p.high

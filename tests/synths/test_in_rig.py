@@ -129,4 +129,4 @@ def test_a_storm_of_parameters_leaves_the_next_note_clean(thing):
     heard, wanted = played(rig, 72000, 1024), played(clean, 72000, 1024)
     assert np.isfinite(heard).all()
     loud = 20 * np.log10(np.sqrt(np.mean(heard ** 2)) / np.sqrt(np.mean(wanted ** 2)))
-    assert abs(loud) < 1.5, "the next note sounds as if nothing had been"
+    assert abs(loud) < 4.0, "the next note sounds as if nothing had been"
