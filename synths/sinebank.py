@@ -47,8 +47,8 @@ SWING = (3 * (np.arange(MOST) * 0.6180339887 % 1)).astype(np.float32)
 EVEN = (np.arange(MOST) % 2).astype(np.float32)
 FIRST = (np.arange(MOST) == 0).astype(np.float32)
 RMS = f32(0.17)                           # hundreds of sines are a bell curve: 1 is 5.9 of these
-STATE = fields("rise", "level", "let_go", "used", "reach", "seed", "keep_count", env=MOST, loud=MOST,
-               turns=MOST, error=MOST, step=MOST, aim=MOST, keep_sum=QUANTUM * LANE)
+STATE = fields("rise", "level", "let_go", "used", "reach", "seed", "keep_count", env=MOST,
+               loud=MOST, turns=MOST, error=MOST, step=MOST, aim=MOST, keep_sum=QUANTUM * LANE)
 
 
 @rt
