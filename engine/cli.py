@@ -171,11 +171,12 @@ def synths(name: Annotated[str | None, typer.Argument(help="one sound's table; o
     for key, table in tables.items():
         lines += ["", f"{key}  ({table['kind']})  {table['about']}"]
         rows = table["parameters"]
-        if name is None and len(rows) > 24:
+        if name is None and len(rows) > sound_docs.LONG:
             lines.append(f"  {len(rows)} parameters: hiddenstage synths {key}")
             rows = []
-        lines += [f"  {p['name']:20} {p['low']:>9g} .. {p['high']:<9g} {p['default']:>9g}"
-                  for p in rows]
+        said = sound_docs.remarks(known[key])
+        lines += [f"  {p['name']:20} {p['low']:>9g} .. {p['high']:<9g} {p['default']:>9g}  "
+                  f"{said.get(p['name'], '')}".rstrip() for p in rows]
     console.give({"synths": tables}, as_json, "\n".join(lines[1:]))
 
 

@@ -312,8 +312,13 @@ def _negate(a):
 @rt
 def vsine(turns):
     """sin(2 pi turns) in every lane; error -169 dB for |turns| < 1000."""
-    x = turns - f32(0.25)
-    x = x - vrint(x)
+    return vcosine(turns - f32(0.25))
+
+
+@rt
+def vcosine(turns):
+    """cos(2 pi turns) in every lane; error as of `vsine`."""
+    x = turns - vrint(turns)
     t = f32(0.25) - vabs(x)
     u = t * t
     return t * fma(u, fma(u, fma(u, fma(u, C9, C7), C5), C3), C1)

@@ -58,6 +58,7 @@ from engine.rig_words import (
 )
 from engine.rt import LANE, QUANTUM, f32, rt, rt_inlined
 
+POSITIVE = 0x7fffffff  # masks an index, so that the compiler knows that it is not below 0
 NEVER, QUANTUM_BITS = i8(1) << i8(60), QUANTUM.bit_length() - 1
 
 
@@ -179,8 +180,9 @@ def settle_whole(h, t, part, voice, block, count):
 @rt
 def any_active(h, t, part, voice, first, last):
     """Attends to the voices first .. last - 1 of a part; how many sound."""
-    n, sounding = part[COUNT], 0
-    for v in range(first, last):
+    n, sounding = part[COUNT] & POSITIVE, 0
+    for v in range(first & POSITIVE, last):
+        v = v & POSITIVE
         if voice[ACTIVE * n + v]:
             sounding += 1
             if voice[DUE * n + v] < h[SAMPLE] + QUANTUM:

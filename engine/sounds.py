@@ -42,9 +42,10 @@ def sound(name):
 def _from_file(path):
     if not path.is_file():
         raise SetError(f"no file {str(path)!r}: check the path")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"file_{path.stem}"                     # no file hides a module of its name
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module                # the unit imports the kernels by this name
+    sys.modules[name] = module                     # the unit imports the kernels by this name
     sys.path.append(str(path.parent.resolve()))
     try:
         spec.loader.exec_module(module)

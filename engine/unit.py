@@ -27,17 +27,18 @@ from numba import carray, cfunc
 from engine import rig_words as R
 from engine.lanes import turned
 from engine.rig_play import (
-    any_active, attend, clean, pour_in, settle, settle_whole, ticks, voices_of, watched)
+    POSITIVE, any_active, attend, clean, pour_in, settle, settle_whole, ticks, voices_of, watched)
 from engine.rt import QUANTUM, f32, pointer, rt, rt_inlined
 from engine.unit import SIGNATURE
 from {module} import {kernels}
 from {shapes} import Params, State
 
 render = rt_inlined(render.py_func)
-FRAMES, GROUP = {frames}, {group}
+{inlined}FRAMES, GROUP = {frames}, {group}
 
 @rt
 def run(op, index, count, state, params, pitch, out, a, b):
+    count = count & POSITIVE
     values = carray(pointer(params), ({param_count},), f32)
     s = State({arrays})
     p = Params({values})
@@ -71,25 +72,40 @@ VOICE = """    if op == 2 or op == 4:
 FINISHED = """    elif op == 5:
         finish(s, p, carray(pointer(out), (QUANTUM,), f32), a)
 """
-TIME = """        for v in range(first, last):
+TIME = """        ready, sounding = -1, 0
+        for v in range(first, last):
+            v = v & POSITIVE
             at, aside = out, False
             if playing:
                 if voice[R.ACTIVE * count + v] == 0:
                     continue
-                part[R.SOUNDING] += 1
-                if voice[R.DUE * count + v] < until:
-                    attend(h, t, part, voice, v)
+                sounding += 1
+{attend}
                 aside = watched(tick, voice, count, v)
                 at = scratch if aside else mono + over * voice[R.OFFSET * count + v]
+{alone}
             block = carray(pointer(at), (FRAMES,), f32)
             if aside:
                 clean(block, FRAMES)
             render(s, v, p, hz[v], block, a)
             if aside:
-                settle(h, t, part, voice, v, block, FRAMES)"""
+                settle(h, t, part, voice, v, block, FRAMES)
+        if playing:
+            part[R.SOUNDING] = sounding"""
+ATTEND = """                if voice[R.DUE * count + v] < until:
+                    attend(h, t, part, voice, v)"""
+# sixteen voices at a time, and first all that is due among them
+PREPARE = """                if ready != v >> 4:
+                    ready = v >> 4
+                    any_active(h, t, part, voice, v & -16, min((v & -16) + 16, last))
+                    prepare(s, v & -16, p, hz, a)"""
+ALONE = """            if not playing and v & 15 == 0:
+                prepare(s, v, p, hz, a)
+"""
 GROUPED = """        if playing:
             last = (last + GROUP - 1) // GROUP
         for g in range(first, last):
+            g = g & POSITIVE
             if playing:
                 end = min(g * GROUP + GROUP, part[R.POLYPHONY])
                 sounds = any_active(h, t, part, voice, g * GROUP, end)
@@ -114,25 +130,25 @@ WHOLE = """        if playing:
 SPREAD = """
 @rt
 def spread(h, t, part, voice, first, block):
-    tick = ticks(h, part)
+    tick, first, count = ticks(h, part), first & POSITIVE, part[R.COUNT] & POSITIVE
     columns = carray(pointer(h[R.SCRATCH] + 4 * R.S_TURNED), (16 * FRAMES,), f32)
     for lane in range(0, GROUP, 16):
         sounds, end = False, min(first + lane + 16, part[R.POLYPHONY])
         for v in range(first + lane, end):
-            sounds = sounds or voice[R.ACTIVE * part[R.COUNT] + v] == 1
+            sounds = sounds or voice[R.ACTIVE * count + v] == 1
         if sounds:
             for i in range(0, FRAMES, 16):
                 turned(block, i * GROUP + lane, GROUP, columns, i, FRAMES)
             for v in range(first + lane, end):
-                if voice[R.ACTIVE * part[R.COUNT] + v] == 1:
+                if voice[R.ACTIVE * count + v] == 1:
                     at = 4 * FRAMES * (v - first - lane)
                     one = carray(pointer(h[R.SCRATCH] + 4 * R.S_TURNED + at), (FRAMES,), f32)
-                    if watched(tick, voice, part[R.COUNT], v):
+                    if watched(tick, voice, count, v):
                         settle(h, t, part, voice, v, one, FRAMES)
                     else:
                         pour_in(part, voice, v, one, FRAMES)
 """
-ROLES = ("render", "strike", "release", "finish")
+ROLES = ("render", "strike", "release", "finish", "prepare")
 LOOPS = {"time": TIME, "lanes": GROUPED, "wide": GROUPED, "whole": WHOLE}
 EFFECT = """    if op == 2:
         left = carray(pointer(out), (FRAMES,), f32)
@@ -179,7 +195,7 @@ def _clear_lines(sound):
 
 def _source(sound):
     module = sound.render.__module__
-    if any(k.__module__ != module for k in _kernels(sound)):
+    if any(k.__module__ != module for k in _kernels(sound).values()):
         raise EngineError(f"{sound.name}: its kernels must be in one file")
     arrays, offset = [], 0
     for size in sound.state.sizes.values():
@@ -192,10 +208,8 @@ def _source(sound):
         module=module,
         shapes=_written("shapes", SHAPES.format(
             fields=" ".join(sound.state.sizes), params=" ".join(names))),
-        kernels=", ".join(
-            f"{k.__name__} as {role}"
-            for k, role in zip(_kernels(sound), ROLES, strict=False)
-        ),
+        kernels=", ".join(f"{k.__name__} as {role}" for role, k in _kernels(sound).items()),
+        inlined="prepare = rt_inlined(prepare.py_func)\n" if voice and sound.prepare else "",
         frames=QUANTUM * sound.oversample if voice else QUANTUM,
         group=sound.group if voice else 1,
         param_count=max(1, len(names)),
@@ -205,15 +219,15 @@ def _source(sound):
     if not voice:
         return head + EFFECT.format(clear=_clear_lines(sound)) + TAIL
     grouped = sound.shape in ("lanes", "wide")
-    body = VOICE.format(loop=LOOPS[sound.shape], clear=_clear_lines(sound),
+    loop = LOOPS[sound.shape].replace("{attend}", PREPARE if sound.prepare else ATTEND)
+    loop = loop.replace("{alone}\n", ALONE if sound.prepare else "")
+    body = VOICE.format(loop=loop, clear=_clear_lines(sound),
                         finish=FINISHED if sound.finish else "")
     return head.replace("\n@rt\n", (SPREAD if grouped else "") + "\n@rt\n") + body + TAIL
 
 
 def _kernels(sound):
-    if not isinstance(sound, Voice):
-        return (sound.render,)
-    return (sound.render, sound.strike, sound.release, *([sound.finish] if sound.finish else []))
+    return {role: getattr(sound, role) for role in ROLES if getattr(sound, role, None)}
 
 
 def _written(name, source):

@@ -59,6 +59,9 @@ class Voice:
     as one sounds; v is 0, pitch_hz the array
     oversample     2: 64 samples or frames at twice the rate, and dt is the time of one of those;
     the voices' sum is brought to the rate once a part
+    prepare        prepare(s, v, p, pitch_hz, dt), shape "time": in lanes, what render needs of
+    voices v .. v + 15 that is one number a voice; their envelopes and phases a quantum on; called
+    before render while one of them sounds (a silent one is born again at its strike)
     finish         finish(s, p, out, dt) changes the part's sum (32,) in place, once a quantum while
     the part is awake: for filters that are linear and the same for all voices; memory in keep_*
     begin          begin(part, rate_hz) -> ({field: int64 array}, object to keep alive), called as a
@@ -73,6 +76,7 @@ class Voice:
     render: Callable
     shape: str = "time"
     oversample: int = 1
+    prepare: Callable | None = None
     finish: Callable | None = None
     begin: Callable | None = None
 
@@ -88,6 +92,11 @@ class Voice:
     def group(self):
         """How many voices one call of render computes."""
         return GROUPS[self.shape]
+
+    @property
+    def padded(self):
+        """The voices of a part are laid out in multiples of this."""
+        return LANE if self.prepare else self.group
 
 
 @dataclass(frozen=True)

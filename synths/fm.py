@@ -4,11 +4,11 @@ source   Chowning, JAES 21(7), 1973. Thread: audio.
 """
 import math
 
-from engine.lanes import add, fma, ramp, vmin, vsine
+from engine.lanes import add, fma, load, ramp, select, splat, store, vcosine, vmax, vmin
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, rt
 from engine.voice import Voice, fields
-from engine.waves import faded, fall_rate, less, move_on, vfalling
+from engine.waves import fall_rate, less, vfaded, vfalling, vmove_on
 
 PARAMS = (
     Param("ratio", 0.25, 12.0, 2.0, "exp", 0.02),          # modulator : carrier
@@ -19,7 +19,8 @@ PARAMS = (
     Param("release_s", 0.01, 4.0, 0.25, "exp", 0.02),
 )
 STATE = fields("carrier", "carrier_error", "modulator", "modulator_error", "env", "bend", "rise",
-               "level", "let_go")
+               "level", "let_go", "turns", "turns_2", "step", "step_2", "depth", "gain", "half",
+               "climbed")
 SPAN, HALF, TURN = f32(QUANTUM), f32(LANE), f32(1 / math.tau)
 
 
@@ -36,44 +37,73 @@ def release(s, v, p):
 
 
 @rt
-def deepest(p, pitch_hz, level, dt):
-    """The bend in turns; kept so low that sidebands over 0.47 of the rate stay under -60 dB.
+def deepest(p, step, turn, level):
+    """The bends in turns; kept so low that sidebands over 0.47 of the rate stay under -60 dB.
 
     room + 1 sidebands fit; the Bessel function of the next one is below 0.001 up to 0.09 room^2,
     and for many of them up to 0.6 room - 1
     """
-    room = max((f32(0.47) - pitch_hz * dt) / (p.ratio * pitch_hz * dt) - f32(1), f32(0))
-    safe = f32(0.09) * room * room if room < f32(3.3333) else f32(0.6) * room - f32(1)
-    return min(p.index * (f32(0.35) + f32(0.65) * level), safe) * TURN
+    room = vmax((f32(0.47) - step) / turn - f32(1), f32(0))
+    safe = select(room < f32(3.3333), f32(0.09) * room * room, f32(0.6) * room - f32(1))
+    return vmin(p.index * fma(level, f32(0.65), f32(0.35)), safe) * TURN
+
+
+@rt
+def falls(p, dt):
+    """Powers of two per sample: of the level while held and let go, of the bend."""
+    dull = fall_rate(p.decay_s / max(f32(3) * (f32(1) - p.bright), f32(1e-6)), dt)
+    return (fall_rate(p.decay_s, dt), fall_rate(min(p.decay_s, p.release_s), dt), dull)
+
+
+@rt
+def moved(phase, error, v, turns):
+    """Sixteen phases and their errors a quantum on."""
+    now, missed = vmove_on(load(phase, v), load(error, v), turns)
+    store(phase, v, now)
+    store(error, v, missed)
+
+
+@rt
+def prepare(s, v, p, pitch_hz, dt):
+    """What a quantum of voices v .. v + 15 begins with; then their envelopes and phases move on."""
+    held, let, dull = falls(p, dt)
+    step, level = load(pitch_hz, v) * dt, load(s.level, v)
+    turn, env, bend = step * p.ratio, load(s.env, v), load(s.bend, v)
+    gone, rise = load(s.let_go, v) > f32(0), load(s.rise, v)
+    store(s.turns, v, load(s.carrier, v) - f32(0.25))       # a sine is a cosine a quarter later
+    store(s.turns_2, v, load(s.modulator, v) - f32(0.25))
+    store(s.step, v, step)
+    store(s.step_2, v, turn)
+    store(s.depth, v, deepest(p, step, turn, level) * bend)
+    store(s.gain, v, f32(0.5) * level * env)
+    store(s.half, v, select(gone, splat(exp2(let * HALF)), splat(exp2(held * HALF))))
+    store(s.climbed, v, rise)
+    moved(s.carrier, s.carrier_error, v, step * SPAN)
+    moved(s.modulator, s.modulator_error, v, turn * SPAN)
+    more = select(gone, splat(less(let * SPAN)), splat(less(held * SPAN)))
+    store(s.env, v, vfaded(fma(env, more, env)))
+    store(s.bend, v, vfaded(fma(bend, splat(less(dull * SPAN)), bend)))
+    store(s.rise, v, vmin(rise + dt / p.attack_s * SPAN, f32(1)))
 
 
 @rt
 def render(s, v, p, pitch_hz, out, dt):
     """Add one quantum of voice v to out, (32,) float32; dt is seconds per sample."""
-    step, turn = pitch_hz * dt, p.ratio * pitch_hz * dt
-    held, let = fall_rate(p.decay_s, dt), fall_rate(min(p.decay_s, p.release_s), dt)
-    dull = fall_rate(p.decay_s / max(f32(3) * (f32(1) - p.bright), f32(1e-6)), dt)
-    less_held, less_let, less_dull = less(held * SPAN), less(let * SPAN), less(dull * SPAN)
+    held, let, dull = falls(p, dt)
     t = ramp(0)                             # what no voice changes is computed once for all of them
-    fall_held, fall_let, fall_dull = vfalling(t, held), vfalling(t, let), vfalling(t, dull)
-    half_held, half_let, half_dull = exp2(held * HALF), exp2(let * HALF), exp2(dull * HALF)
-    climb, gone = dt / p.attack_s, s.let_go[v] > f32(0)
-    rise, env, deep = s.rise[v], s.env[v], s.bend[v]
-    depth = deepest(p, pitch_hz, s.level[v], dt) * deep
-    gain, half = f32(0.5) * s.level[v] * env, half_let if gone else half_held
-    loud = (fall_let if gone else fall_held) * gain
-    bend = fall_dull * depth
-    for i in range(0, QUANTUM, LANE):
-        t = ramp(i)
-        turns = fma(t, step, s.carrier[v]) + vsine(fma(t, turn, s.modulator[v])) * bend
-        add(out, i, vsine(turns) * (loud * vmin(fma(t, climb, rise), f32(1))))
-        bend, loud = bend * half_dull, loud * half
-    s.carrier[v], s.carrier_error[v] = move_on(s.carrier[v], s.carrier_error[v], step * SPAN)
-    s.modulator[v], s.modulator_error[v] = move_on(
-        s.modulator[v], s.modulator_error[v], turn * SPAN)
-    s.rise[v] = min(rise + climb * SPAN, f32(1))
-    s.env[v] = faded(env + env * (less_let if gone else less_held))
-    s.bend[v] = faded(deep + deep * less_dull)
+    fall_held, fall_let = vfalling(t, held), vfalling(t, let)
+    bend, half_bend = vfalling(t, dull) * s.depth[v], exp2(dull * HALF)
+    first = (fall_let if s.let_go[v] > f32(0) else fall_held) * s.gain[v]
+    second, climbed = first * s.half[v], s.climbed[v]
+    if climbed < f32(1):
+        climb = dt / p.attack_s
+        first = first * vmin(fma(t, climb, climbed), f32(1))
+        second = second * vmin(fma(ramp(LANE), climb, climbed), f32(1))
+    inner = vcosine(fma(t, s.step_2[v], s.turns_2[v])) * bend
+    add(out, 0, vcosine(fma(t, s.step[v], s.turns[v]) + inner) * first)
+    t = ramp(LANE)
+    inner = vcosine(fma(t, s.step_2[v], s.turns_2[v])) * (bend * half_bend)
+    add(out, LANE, vcosine(fma(t, s.step[v], s.turns[v]) + inner) * second)
 
 
-FM = Voice("fm", PARAMS, STATE, strike, release, render)
+FM = Voice("fm", PARAMS, STATE, strike, release, render, prepare=prepare)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from engine import cli, sets
+from engine import cli, sets, sound_docs
 from engine.records import Frame
+from engine.sounds import sounds
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -67,3 +68,10 @@ def test_the_folder_table_is_the_tree():
     folders = {name for row in rows for name in re.findall(r"`(\w+)/`", row)}
     assert folders >= {"engine", "synths", "mappings", "sets", "bench", "tests", "docs"}
     assert all((ROOT / name).is_dir() for name in folders)
+
+
+def test_the_page_of_sounds_is_their_tables():
+    known = sounds()
+    assert (ROOT / "docs" / "synths.md").read_text("utf-8") == sound_docs.page(known), (
+        "run hiddenstage synths --docs docs")
+    assert {f.stem for f in (ROOT / "docs" / "synths").glob("*.png")} == set(known)

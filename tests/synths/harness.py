@@ -42,7 +42,7 @@ class Player(Sound):
     """One part: strike, release and play as the rig would."""
 
     def __init__(self, voice, voices=None, rate_hz=RATE_HZ, **params):
-        count = -(-(voices or 1) // voice.group) * voice.group
+        count = -(-(voices or 1) // voice.padded) * voice.padded
         super().__init__(voice, count, rate_hz, params)
         self.pitch_hz = np.full(self.count, 261.6256, f32)
         self.half, self.sums = None, {}

@@ -82,6 +82,19 @@ def test_level_zero_is_silent_and_voices_do_not_mix(voice):
     assert np.flatnonzero(np.abs(y).max(0)).tolist() == [5]
 
 
+FORGETFUL = tuple(v for v in VOICES if not any(f.startswith("keep_") for f in v.state.sizes))
+
+
+@pytest.mark.parametrize("voice", FORGETFUL, ids=named)
+def test_a_strike_beside_a_sounding_voice_is_like_a_first(voice):
+    first, later = Player(voice, 16), Player(voice, 16)
+    later.strike(330.0, v=3)
+    later.play(0.05)
+    first.strike(220.0, v=5)
+    later.strike(220.0, v=5)
+    assert np.array_equal(first.play(0.02)[:, 5], later.play(0.02)[:, 5])
+
+
 @pytest.mark.parametrize("rate_hz", (22050, 44100, 192000))
 @pytest.mark.parametrize("thing", VOICES + EFFECTS, ids=named)
 def test_runs_at_any_rate(thing, rate_hz):
