@@ -128,8 +128,7 @@ def walk(ops, at, rows, k, rest, out, quick, left, octaves):
     upward, waits = aim > env, wait > f32(0)
     way = select(waits, wait, select(upward, vmax(aim - base, f32(0)), env - aim))
     go = select(waits, move, select(upward, rise, move))
-    moved = select(upward, vmin(base + rise, aim), vmax(env - move, aim))
-    env = select(waits, env, moved)
+    env = select(upward, vmin(base + rise, aim), vmax(env - move, aim))
     then = select(way > go, stage, select(stage < f32(1.5), stage + f32(1), stage))
     after = vmax(of_stage(then, rows, k + LEVEL_OF, rest), bottom)
     flat = select(vabs(after - env) < LOWEST, PLATEAU, splat(f32(0)))
@@ -165,9 +164,13 @@ def strength(ops, at, out, dim):
 
 @rt
 def near(step, base):
-    """The bend in turns whose sidebands (Carson) stay under 0.47 of the rate."""
-    room = (f32(0.47) - base) / vmax(step, f32(1e-7)) - f32(1)
-    return vmax(room, f32(0)) * f32(0.15915494309189535)
+    """The bend in turns up to which a sideband over 0.47 of the rate stays under -40 dB.
+
+    room + 1 sidebands fit; a fit of where the Bessel function of the next one is 0.01
+    """
+    room = vmax((f32(0.47) - base) / vmax(step, f32(1e-7)) - f32(1), f32(0))
+    few, many = f32(0.15) * room * room, f32(0.78) * room - f32(0.97)
+    return select(room < f32(2.6), few, many) * f32(0.15915494309189535)
 
 
 @rt
