@@ -4,6 +4,7 @@ Run as a program it answers requests, one a line of JSON, so that a process may 
 target of its own (NUMBA_CPU_NAME). Thread: control.
 """
 import ctypes
+import functools
 import json
 import os
 import sys
@@ -12,10 +13,10 @@ import time
 import numpy as np
 
 from engine import rig_words as R
+from engine import sounds as finder
 from engine.parts import Fx, Part
 from engine.records import NOTE
 from engine.render import caller
-from engine.sounds import sounds
 from engine.table import Rig, Table
 from engine.unit import unit_of
 from engine.voice import Voice
@@ -24,6 +25,7 @@ RATE_HZ, BLOCK, AHEAD, WARM_S, EVERY_S = 48000, 128, 1024, 1.0, 0.5
 PART_VOICES, GOLDEN = 64, 0.618034
 VALUES = {"string": {"decay_s": 4.0}, "fm": {"ratio": 1.41, "index": 5.0, "decay_s": 1.0},
           "tb303": {"cutoff_hz": 300.0, "resonance": 0.8, "env_mod": 0.6}}
+sounds = functools.cache(finder.sounds)
 KIT = ("kick", "snare", "clap", "rim", "hat", "openhat", "tom", "cowbell", "crash", "maracas")
 
 

@@ -18,7 +18,7 @@ from bench._synths_peers import Faust, SuperCollider, missing
 from engine.errors import EngineError
 
 ROOT = Path(__file__).resolve().parents[1]
-VOICES, EFFECTS, SECONDS, ROUNDS, QUICK_ROUNDS = 256, 8, 8.0, 5, 1
+VOICES, EFFECTS, SECONDS, ROUNDS, QUICK_ROUNDS = 256, 8, 8.0, 3, 1
 CASES = {"string": ("voices", VOICES), "fm": ("voices", VOICES), "tb303": ("voices", VOICES),
          "reverb": ("effect", EFFECTS)}
 SETS = (4, 1)                              # parts of the set's four acid voices
@@ -74,7 +74,7 @@ def compiled(cache):
     return found
 
 
-def rounds(ours, programs, turns):
+def in_turns(ours, programs, turns):
     """{(who, case): (processor seconds a voice, of which way)}, and every sample, all in turns."""
     jobs = [(target, case, "rig", one.each, (case,)) for target, one in ours.items()
             for case in (*CASES, *(f"set{count}" for count in SETS))]
@@ -111,9 +111,9 @@ def figures(best, ours, supercollider, faust):
                               "ratio_supercollider": sets[1]}}
 
 
-def run(quick=False, rounds_of=ROUNDS):
+def run(quick=False, rounds=ROUNDS):
     """Every case; quick takes one round and does not compile from cold."""
-    absent, turns = missing(), QUICK_ROUNDS if quick else rounds_of
+    absent, turns = missing(), QUICK_ROUNDS if quick else rounds
     with tempfile.TemporaryDirectory(prefix="hiddenstage-synths-") as folder:
         cache = {} if quick else {"HIDDENSTAGE_CACHE": str(Path(folder) / "cache")}
         times = {} if quick else compiled(Path(folder) / "cache")
@@ -123,7 +123,7 @@ def run(quick=False, rounds_of=ROUNDS):
             parts = ours["ours"].ask("measure", kind="set", name="set", count=4, seconds=0.1)
             six = any("fm6" in part for part in parts["parts"].values())
             programs, about = _programs(folder, absent, "set6" if six else "set", quick)
-            best, samples = rounds(ours, programs, turns)
+            best, samples = in_turns(ours, programs, turns)
         finally:
             for one in ours.values():
                 one.close()

@@ -258,8 +258,9 @@ class Conductor:
 
     def sweep(self, position, bars):
         """Takes the DJ filter to a position over some bars."""
-        seconds = bars * STEPS_PER_BAR * self.clock.samples_per_step(self.step) / self.clock.rate_hz
-        self._send(self.rig.target(0, SWEPT, position, seconds / 3, seconds / 3, self.deck))
+        steps = bars * STEPS_PER_BAR
+        lag_s = steps * self.clock.samples_per_step(self.step) / self.clock.rate_hz / 3
+        self._send(self.rig.target(0, SWEPT, position, lag_s, lag_s, self.deck, edit=True))
         self.swept = position
 
     def adopt(self, made, table):
@@ -280,7 +281,7 @@ class Conductor:
         self.rig.load(table, new, gain=0.0)
         before, self.made, self.deck = self.made, made, new
         self._send(self.rig.fade(sample, old, 0.0, FADE_S))
-        self._send(self.rig.fade(sample, new, 1.0, ENTRY_S))
+        self._send(self.rig.fade(sample, new, 1.0, ENTRY_S, edit=True))
         self.links, self._strange = links, set()
         if player:
             self.steps_per_token = STEPS_PER_BAR // made.tokens_per_bar

@@ -1,71 +1,126 @@
-"""Guard: after an edit the bus may grow louder by at most 6 dB in 100 ms. Thread: audio.
+"""Guard: for two seconds after an edit the bus grows louder by at most 6 dB in 100 ms.
 
-Loudness is here the plain (unweighted) mean power of both sides over the last 100 ms. When a person
-edits, the largest loudness of the last 4 s is what ears are used to: from there the bus may reach
-6 dB more within 100 ms, and 6 dB more in every 100 ms after. A second bound, on the power of single
-quanta against the largest single one of those 4 s, keeps a burst from spending it all at once.
-Without an edit, and wherever both bounds hold by themselves, samples pass as they are.
+What ears are used to is the loudest 100 ms of the last 4 s (K-weighted, as it left the guard, and
+heard 100 ms ago or longer). While the guard watches, any 100 ms hold at most 2.5 times that energy,
+and once they are full as much as before still passes, so there is never a hole: together 5.4 dB. A
+quantum may be as loud as the loudest before, and 4 dB more while there is room, so that a burst
+does not spend it all at once. Gain falls at once and comes back at 5.4 dB in 100 ms. Without an
+edit, and wherever all this holds by itself, samples pass as they are. Thread: audio.
 """
 import numpy as np
 
-from engine.lanes import load, splat, total
-from engine.rt import LANE, QUANTUM, exp2, f32, rt, sqrt
+from engine.lanes import fma, load, ramp, select, splat, store, total, vabs
+from engine.logarithm import log2
+from engine.rt import LANE, QUANTUM, exp2, f32, rt
+from engine.weighting import ROW_FLOATS, block_response, weigh
 
-WINDOW_S, MEMORY = f32(0.1), 40           # 40 windows are remembered: 4 s
-RING = 640                                # quanta of a window, up to 200 kHz
-ROOM = f32(10 ** 0.6)                     # 6 dB of power
-FLOOR = f32(10 ** (-30 / 10))             # silence counts as this loud
-CREST = f32(4.0)                          # and as this uneven
-ENDS = f32(1e6)                           # a bound this far over full scale binds nothing
-LARGEST = f32(1e15)
-LOUD, BURST = RING, RING + MEMORY         # the largest window and quantum of each 100 ms
-GAIN, ACTIVE, PLACE, SLOT, LOUD_CAP, BURST_CAP, AGE = range(RING + 2 * MEMORY, RING + 2 * MEMORY + 7)
-FLOATS = RING + 2 * MEMORY + 7
+WATCH_S = f32(2.0)
+SLOT_S, SLOTS, MEMORY = 0.02, 5, 200      # 100 ms are 5 slots, of which 200 are remembered: 4 s
+RING = 640                                # quanta of 100 ms, up to 200 kHz
+ROOM, SHARE = f32(2.5), f32(6)            # of what was heard; of the room left, in 100 ms
+FLOOR = f32(1e-3)                         # silence counts as -30 dB, from where nothing startles
+OCTAVES_PER_S = f32(9.0)                  # of gain, on its way back: 5.4 dB in 100 ms
+ROWS, IN = 0, ROW_FLOATS                  # the filters; their states for what comes in, goes out
+OUT = IN + 2 * LANE
+LEFT, RIGHT = OUT + 2 * LANE, OUT + 2 * LANE + QUANTUM
+PAST = RIGHT + QUANTUM                    # energy of each quantum of the last 100 ms
+LOUD, BURST = PAST + RING, PAST + RING + MEMORY            # the most of each slot
+SIZE, PLACE, QUANTA, SLOT, HEARD, CREST, DOWN, WATCH = range(BURST + MEMORY, BURST + MEMORY + 8)
+FLOATS = BURST + MEMORY + 8
 
 
-def new_guard():
+def new_guard(rate_hz):
     """(FLOATS,) float32: a guard's state."""
-    return np.zeros(FLOATS, f32)
+    state = np.zeros(FLOATS, f32)
+    state[ROWS:ROWS + ROW_FLOATS] = block_response(rate_hz)
+    state[QUANTA] = max(1, round(SLOT_S * rate_hz / QUANTUM))
+    state[SIZE] = SLOTS * state[QUANTA]
+    listen(state)
+    return state
 
 
 @rt
-def tame(x):
-    """x as far as its power can be counted: what is no number is 0."""
-    return min(max(x, -LARGEST), LARGEST) if abs(x) < f32(3e38) else f32(0)
+def energy(s, states, left, right):
+    """The K-weighted energy of a quantum; what is no number, or absurd, is silence here."""
+    for i in range(0, QUANTUM, LANE):
+        x, y = load(left, i), load(right, i)
+        store(s, LEFT + i, select(vabs(x) < splat(f32(1e15)), x, splat(f32(0))))
+        store(s, RIGHT + i, select(vabs(y) < splat(f32(1e15)), y, splat(f32(0))))
+    first = weigh(s, ROWS, states, LEFT, RIGHT)
+    return first + weigh(s, ROWS, states, LEFT + LANE, RIGHT + LANE)
 
 
 @rt
-def before(s, window):
-    """Power sums: of the other quanta of this window, and the largest window and quantum of 4 s."""
-    past, loud, burst = splat(f32(0)), f32(0), f32(0)
-    for i in range(0, window, LANE):
-        past += load(s, i)
+def others(s):
+    """The energy of this window's quanta without the one that leaves it now."""
+    past = splat(f32(0))
+    for i in range(PAST, PAST + int(s[SIZE]), LANE):       # the ring ends in zeros
+        past = past + load(s, i)
+    return max(total(past) - s[PAST + int(s[PLACE])], f32(0))
+
+
+@rt
+def listen(s):
+    """What was heard: the most of every slot but the last five, and how uneven that was."""
+    slot, loud, burst = int(s[SLOT]), FLOOR * f32(QUANTUM) * s[SIZE], FLOOR * f32(QUANTUM)
     for k in range(MEMORY):
-        loud, burst = max(loud, s[LOUD + k]), max(burst, s[BURST + k])
-    return total(past) - s[int(s[PLACE])], loud, burst
+        ago = slot - k if k <= slot else slot - k + MEMORY
+        if ago >= SLOTS:
+            loud, burst = max(loud, s[LOUD + k]), max(burst, s[BURST + k])
+    s[HEARD] = loud
+    if s[DOWN] == f32(0):                 # what is held back is no measure
+        s[CREST] = burst / loud
 
 
 @rt
-def remember(s, window, loud, power):
-    """Put what leaves into the ring and the memory."""
+def remember(s, past, power):
+    """Put the energy of what leaves into the window and the memory."""
     place, slot = int(s[PLACE]), int(s[SLOT])
-    s[place] = power
-    s[LOUD + slot], s[BURST + slot] = max(s[LOUD + slot], loud), max(s[BURST + slot], power)
-    s[PLACE] = f32(place + 1 if place + 1 < window else 0)
-    if place + 1 == window:
+    s[PAST + place] = power
+    s[PLACE] = f32(place + 1) if f32(place + 1) < s[SIZE] else f32(0)
+    s[LOUD + slot], s[BURST + slot] = max(s[LOUD + slot], past + power), max(s[BURST + slot], power)
+    s[QUANTA] -= f32(1)
+    if s[QUANTA] < f32(0.5):
+        listen(s)
         slot = slot + 1 if slot + 1 < MEMORY else 0
         s[SLOT], s[LOUD + slot], s[BURST + slot] = f32(slot), f32(0), f32(0)
+        s[QUANTA] = s[SIZE] / f32(SLOTS)
 
 
 @rt
-def caps(s, window, edited):
-    """The two bounds move on: 6 dB at once, after 100 ms 6 dB more in every 100 ms."""
-    past, loud, burst = before(s, window)
-    grown = exp2(f32(np.log2(ROOM)) / f32(window))
-    if s[ACTIVE] > f32(0):
-        s[AGE] += f32(1)
-        if s[AGE] > f32(window):
-            s[LOUD_CAP], s[BURST_CAP] = s[LOUD_CAP] * grown, s[BURST_CAP] * grown
-        if s[LOUD_CAP] > ENDS * f32(window):
-            s[ACTIVE] = f32(0)
-    return past
+def fall(s, power, past):
+    """The octaves that this quantum must come down, so that both bounds hold."""
+    free, even, burst = ROOM * s[HEARD] - past, s[HEARD] / s[SIZE], s[HEARD] * s[CREST]
+    most = min(max(even + max(free, f32(0)) * (SHARE / s[SIZE]), min(free, burst)), ROOM * burst)
+    return f32(0.5) * log2(power / most) if power > most else f32(0)
+
+
+@rt
+def turn_down(s, before, left, right):
+    """Down at once, up along a line; returns the energy of what leaves."""
+    gain = exp2(-s[DOWN])
+    first = min(exp2(-before), gain)
+    slope = (gain - first) * f32(1 / QUANTUM)
+    for i in range(0, QUANTUM, LANE):
+        line = fma(ramp(i + 1), slope, first)
+        store(left, i, load(left, i) * line)
+        store(right, i, load(right, i) * line)
+    return energy(s, OUT, left, right)
+
+
+@rt
+def hold_back(s, left, right, edited, dt):
+    """Guard a quantum of left and right in place; edited: a person changed something in it."""
+    power, past, before = energy(s, IN, left, right), others(s), s[DOWN]
+    if edited:
+        s[WATCH] = WATCH_S
+    s[DOWN] = max(before - OCTAVES_PER_S * f32(QUANTUM) * dt, f32(0))
+    if s[WATCH] > f32(0):
+        s[WATCH] -= f32(QUANTUM) * dt
+        s[DOWN] = max(s[DOWN], fall(s, power, past))
+    if before > f32(0) or s[DOWN] > f32(0):
+        power = turn_down(s, before, left, right)
+    else:
+        store(s, OUT, load(s, IN))
+        store(s, OUT + LANE, load(s, IN + LANE))
+    remember(s, past, power)

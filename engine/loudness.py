@@ -2,26 +2,26 @@
 
 `meter(state, left, right, dt)` once a quantum; the state is one flat float32 array, made by
 `new_meter`. `Loudness(state).read()` belongs to the control thread: it only looks.
-source   ITU-R BS.1770-4, EBU Tech 3341; filters from their analogue form (De Man 2014) at any rate
+source   ITU-R BS.1770-4, EBU Tech 3341
 """
 import math
 
 import numpy as np
 
-from engine.lanes import fma, largest, load, select, splat, store, total, vabs
+from engine.lanes import largest, load, select, splat, store, vabs
 from engine.logarithm import log2
 from engine.rt import LANE, QUANTUM, f32, rt
 from engine.truepeak import REACH, highest, may_reach
-from engine.waves import quiet
+from engine.weighting import ROW_FLOATS, block_response, weigh
 
 PAST = 48                                 # samples of each line before the quantum
 HOPS, HOP_S = 30, f32(0.1)                # a hop is 100 ms: 4 are momentary, 30 are short-term
 LOWEST, BINS, PER_LU = f32(-70.0), 800, f32(10.0)          # the histogram: -70 to 10 LUFS
-ROWS = 0                                  # 16 inputs and 4 states: what each adds to outputs, states
-LINE_L = ROWS + 20 * 2 * LANE             # the last 80 samples
+ROWS = 0                                  # the filters
+LINE_L = ROWS + ROW_FLOATS                # the last 80 samples
 LINE_R = LINE_L + PAST + QUANTUM
-STATE_L, STATE_R = LINE_R + PAST + QUANTUM, LINE_R + PAST + QUANTUM + LANE
-RING = STATE_R + LANE                     # mean power of each of the last 30 hops
+STATES = LINE_R + PAST + QUANTUM
+RING = STATES + 2 * LANE                  # mean power of each of the last 30 hops
 COUNTS, MEANS = RING + HOPS, RING + HOPS + BINS            # gating blocks: how many, mean power
 ENERGY, SAMPLES, AGE_S, PLACE, FILLED, MOMENTARY, SHORT_TERM, PEAK, RESET = range(
     MEANS + BINS, MEANS + BINS + 9)
@@ -29,42 +29,10 @@ FLOATS = MEANS + BINS + 9
 SILENCE_DB = -120.0
 
 
-def weighting(rate_hz):
-    """The two K-weighting sections, ((b0, b1, b2), (a1, a2)) each: high shelf, then high-pass."""
-    k, q, high = math.tan(math.pi * 1681.974450955533 / rate_hz), 0.7071752369554196, 10 ** (
-        3.999843853973347 / 20)
-    band, bottom = high ** 0.4996667741545416, 1 + k / q + k * k
-    shelf = ((high + band * k / q + k * k) / bottom, 2 * (k * k - high) / bottom,
-             (high - band * k / q + k * k) / bottom)
-    shelf_poles = 2 * (k * k - 1) / bottom, (1 - k / q + k * k) / bottom
-    k, q = math.tan(math.pi * 38.13547087602444 / rate_hz), 0.5003270373238773
-    bottom = 1 + k / q + k * k
-    poles = 2 * (k * k - 1) / bottom, (1 - k / q + k * k) / bottom
-    return (shelf, shelf_poles), ((1.0, -2.0, 1.0), poles)
-
-
-def _step(sections, states, x):
-    """One sample through both sections (transposed direct form 2)."""
-    after = np.zeros(4)
-    for n, ((b0, b1, b2), (a1, a2)) in enumerate(sections):
-        y = b0 * x + states[2 * n]
-        after[2 * n] = b1 * x - a1 * y + states[2 * n + 1]
-        after[2 * n + 1] = b2 * x - a2 * y
-        x = y
-    return x, after
-
-
 def new_meter(rate_hz):
-    """(FLOATS,) float32: a meter's state, with its filters as what 16 samples and 4 states do."""
-    state, sections = np.zeros(FLOATS, f32), weighting(rate_hz)
-    for row in range(LANE + 4):
-        states, out = np.zeros(4), np.zeros(2 * LANE)
-        if row >= LANE:
-            states[row - LANE] = 1.0
-        for i in range(LANE):
-            out[i], states = _step(sections, states, float(row == i))
-        out[LANE:LANE + 4] = states
-        state[ROWS + 2 * LANE * row:][:2 * LANE] = out
+    """(FLOATS,) float32: a meter's state."""
+    state = np.zeros(FLOATS, f32)
+    state[ROWS:ROWS + ROW_FLOATS] = block_response(rate_hz)
     return state
 
 
@@ -76,23 +44,6 @@ def enter(m, line, side):
     for i in range(0, QUANTUM, LANE):
         x = load(side, i)
         store(m, line + PAST + i, select(vabs(x) < splat(f32(1e15)), x, splat(f32(0))))
-
-
-@rt
-def weigh(m, at):
-    """The K-weighted energy of 16 samples of both sides: a table of the filters' block response."""
-    y, z, s, t = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
-    for k in range(LANE):
-        row, a, b = ROWS + 2 * LANE * k, splat(m[LINE_L + at + k]), splat(m[LINE_R + at + k])
-        y, s = fma(a, load(m, row), y), fma(a, load(m, row + LANE), s)
-        z, t = fma(b, load(m, row), z), fma(b, load(m, row + LANE), t)
-    for k in range(4):
-        row, a, b = ROWS + 2 * LANE * (LANE + k), splat(m[STATE_L + k]), splat(m[STATE_R + k])
-        y, s = fma(a, load(m, row), y), fma(a, load(m, row + LANE), s)
-        z, t = fma(b, load(m, row), z), fma(b, load(m, row + LANE), t)
-    store(m, STATE_L, quiet(s))
-    store(m, STATE_R, quiet(t))
-    return total(fma(y, y, z * z))
 
 
 @rt
@@ -129,7 +80,8 @@ def meter(m, left, right, dt):
         m[PEAK] = m[FILLED] = m[ENERGY] = m[SAMPLES] = m[RESET] = f32(0)
     enter(m, LINE_L, left)
     enter(m, LINE_R, right)
-    m[ENERGY] += weigh(m, PAST) + weigh(m, PAST + LANE)
+    for i in range(PAST, PAST + QUANTUM, LANE):
+        m[ENERGY] += weigh(m, ROWS, STATES, LINE_L + i, LINE_R + i)
     m[SAMPLES] += f32(QUANTUM)
     m[AGE_S] += f32(QUANTUM) * dt
     if m[AGE_S] > HOP_S - f32(QUANTUM / 2) * dt:

@@ -107,6 +107,8 @@ CONTROL = np.dtype(
 NOTE, OFF, TARGET, CHOKE, PANIC, FADE = 1, 2, 3, 4, 5, 6
 # flag of NOTE: glide the sounding voice there, do not strike
 SLIDE = 1
+# flag of TARGET and FADE: a person changed something; the guard watches what comes of it
+EDIT = 2
 EVENT = np.dtype(
     [
         ("sample", "i8"),

@@ -6,6 +6,7 @@ renderer. Memory is laid out by `engine.table`.
 
 from numba import cfunc, types
 
+from engine import guard, loudness
 from engine.rig_events import take_events
 from engine.rig_parts import glide, play_part, pour, run_effect, strip
 from engine.rig_words import (
@@ -17,6 +18,7 @@ from engine.rig_words import (
     DUCK_STATE,
     DUCK_UNIT,
     E_LEVEL,
+    EDITED,
     EFFECT_ROWS,
     EFFECT_WORDS,
     FIFO,
@@ -29,8 +31,10 @@ from engine.rig_words import (
     GAIN_FROM,
     GAIN_GOAL,
     GAIN_STEP,
+    GUARD,
     HEADER,
     LAST,
+    LOUDNESS,
     MASTERS,
     METER,
     METER_FALL,
@@ -133,6 +137,18 @@ def deck_to_out(h, t, bus, out):
 
 
 @rt
+def master(h, dt):
+    """Outputs 1 and 2 through the guard and the limiter; what leaves is metered."""
+    left, right = floats(h[OUT], QUANTUM), floats(h[OUT] + 4 * QUANTUM, QUANTUM)
+    guard.hold_back(floats(h[GUARD], guard.FLOATS), left, right, h[EDITED], dt)
+    h[EDITED] = 0
+    if h[FINAL_UNIT]:
+        call_unit(h[FINAL_UNIT], i8(2), h[SCRATCH] + 4 * S_KEY, i8(1), h[FINAL_STATE],
+                  h[FINAL_PARAMS], h[OUT] + 4 * QUANTUM, h[OUT], dt, f32(0))
+    loudness.meter(floats(h[LOUDNESS], loudness.FLOATS), left, right, dt)
+
+
+@rt
 def quantum(h):
     """Computes the next 32 samples of every output into the FIFO."""
     real = floats(h[FLOATS], RIG_FLOATS)
@@ -151,9 +167,7 @@ def quantum(h):
             fader = floats(t[DECK_FLOATS], TABLE_FLOATS)
             if fader[GAIN] > f32(0) or fader[GAIN_GOAL] > f32(0):
                 play_deck(h, t, real[DT])
-    if h[FINAL_UNIT]:
-        call_unit(h[FINAL_UNIT], i8(2), h[SCRATCH] + 4 * S_KEY, i8(1), h[FINAL_STATE],
-                  h[FINAL_PARAMS], h[OUT] + 4 * QUANTUM, h[OUT], real[DT], f32(0))
+    master(h, real[DT])
     fifo = floats(h[FIFO], n * QUANTUM)
     peak = real[PEAK] * METER_FALL
     for i in range(QUANTUM):

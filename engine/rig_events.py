@@ -5,7 +5,7 @@ Events wait in a pending list until their quantum; what was applied, and at whic
 
 from numba import carray
 
-from engine.records import CHOKE, FADE, NOTE, OFF, PANIC, SLIDE, TARGET
+from engine.records import CHOKE, EDIT, FADE, NOTE, OFF, PANIC, SLIDE, TARGET
 from engine.rig_voices import drop_fading, fade_part, note
 from engine.rig_words import (
     CHOKE_QUANTA,
@@ -19,6 +19,7 @@ from engine.rig_words import (
     E_FIRST,
     E_STATE,
     E_UNIT,
+    EDITED,
     EFFECT_ROWS,
     EFFECT_WORDS,
     EVENT_BYTES,
@@ -113,6 +114,8 @@ def apply(h, at):
         return
     t = words(h[TABLE + deck], TABLE_WORDS)
     quantum_s = floats(h[FLOATS], RIG_FLOATS)[DT] * f32(QUANTUM)
+    if (kind == TARGET or kind == FADE) and short[7] & EDIT:
+        h[EDITED] = 1
     if kind == NOTE and part >= 0 and part < t[PARTS] and finite(real[8]) and finite(real[9]):
         note(h, t, part, short[7] & SLIDE, real[8], real[9], offset, long[1])
     elif kind == TARGET:

@@ -19,6 +19,7 @@ from engine.rig_words import (
     FIRST,
     GOAL,
     HALF,
+    HIGH,
     INSERT_ROWS,
     INSERTS,
     LAST,
@@ -26,6 +27,7 @@ from engine.rig_words import (
     LAST_RIGHT,
     LAST_SENDS,
     LEVEL_DB,
+    LOW,
     METER,
     METER_FALL,
     MONO,
@@ -63,15 +65,16 @@ from engine.waves import A0, A1, A2, A3, A4, A5
 
 @rt
 def glide(t):
-    """Every parameter one step nearer to its goal."""
+    """Every parameter one step nearer to its goal; there, exactly, when it is all but there."""
     n = t[PARAMS]
     value, goal = floats(t[VALUE], n), floats(t[GOAL], n)
     rise, fall = floats(t[RISE], n), floats(t[FALL], n)
+    low, high = floats(t[LOW], n), floats(t[HIGH], n)
     for i in range(0, n, LANE):
-        now = load(value, i)
-        way = load(goal, i) - now
+        now, end = load(value, i), load(goal, i)
+        way, near = end - now, (load(high, i) - load(low, i)) * f32(1e-7)
         rate = select(way > f32(0), load(rise, i), load(fall, i))
-        store(value, i, fma(way, rate, now))
+        store(value, i, select(vabs(way) > near, fma(way, rate, now), end))
 
 
 @rt

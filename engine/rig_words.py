@@ -39,8 +39,11 @@ i8, i4 = np.int64, np.int32
     FINAL_STATE,
     FINAL_PARAMS,
     FLOATS,
+    GUARD,
+    EDITED,
+    LOUDNESS,
     HEADER,
-) = range(27)
+) = range(30)
 PENDING_SLOTS, EVENT_BYTES = 2048, 48
 # the rig's floats
 DT, PEAK, RIG_FLOATS = 0, 1, 8

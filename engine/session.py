@@ -261,6 +261,7 @@ class Session:
             beat=int(step % STEPS_PER_BAR // BEAT_STEPS) + 1, bpm=p.clock.bpm_at(step),
             text="".join(c.text), features=dict(frame.unit) if frame else {},
             levels_db=self.rig.tables[c.deck].levels_db(), master_db=self.rig.master_db(),
+            loudness=self.rig.loudness.read(),
             late_blocks=int(counters["late_blocks"]), late_records=c.late_records,
             late_notes=c.late_notes, model_state=self._model_state, messages=list(news)[-8:],
             mutes=set(c.mutes), pending=self._pending and

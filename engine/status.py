@@ -16,6 +16,7 @@ class Status:
     features: dict = field(default_factory=dict)
     levels_db: dict = field(default_factory=dict)
     master_db: float = -120.0
+    loudness: dict = field(default_factory=dict)
     late_blocks: int = 0
     late_records: int = 0
     late_notes: int = 0

@@ -13,9 +13,11 @@ import numpy as np
 
 from engine import rig_words as R
 from engine.errors import SetError, suggestion
+from engine.guard import new_guard
+from engine.loudness import Loudness, new_meter
 from engine.param import Param
 from engine.parts import OUT_PARAMS, SEND_LEVEL, STRIP_PARAMS, Registry, as_fx
-from engine.records import EVENT, FADE, TARGET
+from engine.records import EDIT, EVENT, FADE, TARGET
 from engine.rig import process
 from engine.ring import Ring
 from engine.rt import LANE, QUANTUM
@@ -195,21 +197,13 @@ class Rig:
         out, fifo = self._array(channels * QUANTUM), self._array(channels * QUANTUM)
         scratch = self._array(R.SCRATCH_FLOATS)
         h[R.CHANNELS] = channels
-        h[R.EVENT_WORDS], h[R.EVENT_ROWS] = (
-            self.events.words.ctypes.data,
-            self.events.rows.ctypes.data,
-        )
-        h[R.DONE_WORDS], h[R.DONE_ROWS] = (
-            self.applied.words.ctypes.data,
-            self.applied.rows.ctypes.data,
-        )
+        guard, meter = self._copied(new_guard(rate_hz)), self._copied(new_meter(rate_hz))
+        self.loudness = Loudness(meter)
         h[R.EVENT_SLOTS] = h[R.DONE_SLOTS] = EVENT_SLOTS
-        h[R.PENDING_ROWS], h[R.OUT], h[R.FIFO] = (
-            pending.ctypes.data,
-            out.ctypes.data,
-            fifo.ctypes.data,
-        )
-        h[R.SCRATCH], h[R.FLOATS] = scratch.ctypes.data, self.floats.ctypes.data
+        h[[R.EVENT_WORDS, R.EVENT_ROWS, R.DONE_WORDS, R.DONE_ROWS, R.PENDING_ROWS, R.OUT, R.FIFO,
+           R.SCRATCH, R.FLOATS, R.GUARD, R.LOUDNESS]] = [a.ctypes.data for a in (
+               self.events.words, self.events.rows, self.applied.words, self.applied.rows,
+               pending, out, fifo, scratch, self.floats, guard, meter)]
         if limiter is not None:
             self._limiter(as_fx(limiter))
         self.process, self.pointer = int(process.address), h.ctypes.data
@@ -217,6 +211,11 @@ class Rig:
     def _array(self, count, dtype=np.float32):
         array = _zeros(count, dtype)
         self._keep.append(array)
+        return array
+
+    def _copied(self, values):
+        array = self._array(len(values))
+        array[:] = values
         return array
 
     def _limiter(self, fx):
@@ -259,17 +258,21 @@ class Rig:
         self.events.publish()
         return True
 
-    def target(self, sample, path, value, rise_s=None, fall_s=None, deck=0):
-        """Moves a parameter; without times it glides at its own pace."""
+    def target(self, sample, path, value, rise_s=None, fall_s=None, deck=0, edit=False):
+        """Moves a parameter; without times it glides at its own pace.
+
+        edit  a person's hand moves it: the guard watches
+        """
         index, param = self.tables[deck].registry.find(path, "a target")
         rise_s = param.glide_s if rise_s is None else max(rise_s, param.glide_s)
         fall_s = rise_s if fall_s is None else max(fall_s, param.glide_s)
         return self.push(
-            sample, TARGET, deck, index, level=param.clip(value), rise_s=rise_s, fall_s=fall_s
+            sample, TARGET, deck, index, level=param.clip(value), rise_s=rise_s, fall_s=fall_s,
+            flags=EDIT * edit,
         )
 
-    def fade(self, sample, deck, gain, time_s):
-        return self.push(sample, FADE, deck, level=gain, rise_s=time_s)
+    def fade(self, sample, deck, gain, time_s, edit=False):
+        return self.push(sample, FADE, deck, level=gain, rise_s=time_s, flags=EDIT * edit)
 
     def collect(self):
         """The events applied since the last call, as a copied array of EVENT rows."""

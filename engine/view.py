@@ -74,10 +74,10 @@ def bar_of(share, width):
     return ("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(width)
 
 
-def _pair(left, right, width):
+def _pair(left, right, width, style=""):
     """Left text and right text on one line, the left one cut when they meet."""
     right = fit(right, min(cell_len(clean(right)), width))
-    return fit(left, width - right.cell_len).append_text(right)
+    return fit(left, width - right.cell_len, style).append_text(right)
 
 
 def _feature(name, value, width):
@@ -139,6 +139,16 @@ def place(status):
             f"bar {status.bar}.{status.beat}  {status.bpm:.1f} bpm")
 
 
+def loudness(status, width):
+    """LUFS now, over 3 s and since the start, true peak; in a narrow picture the first alone."""
+    if not status.loudness or width < 40:
+        return ""
+    now, short, whole, peak = (f"{level:.1f}" if level > -100 else "-" for level in (
+        status.loudness[name] for name in (
+            "momentary_lufs", "short_term_lufs", "integrated_lufs", "true_peak_dbtp")))
+    return f" M{now}{f' S{short} I{whole}' if width >= 60 else ''} LUFS {peak} dBTP"
+
+
 def rows(status, width, height, line=None):
     """The picture: at most `height` lines, each at most `width` cells.
 
@@ -148,7 +158,7 @@ def rows(status, width, height, line=None):
     recording = "● take  " if status.recording else ""
     late = f"{status.late_blocks} late blocks  {status.late_records} late records"
     top = [_pair(place(status), f" {recording}{clock(status.seconds)}", width),
-           fit(status.pending or "", width, "bold yellow"), rule]
+           _pair(status.pending or "", loudness(status, width), width, "bold yellow"), rule]
     words = [Text(text, end="", no_wrap=True) for text in tail(status.text, width, TEXT_ROWS)]
     words += [Text("", end="")] * (TEXT_ROWS - len(words))
     told = [fit(f"{clock(s)}  {message}", width, "yellow")

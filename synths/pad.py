@@ -1,4 +1,4 @@
-"""Pad: seven detuned saws a voice through a gentle low-pass, slow in and slow out: warm strings.
+"""Pad: seven detuned saws a voice (a supersaw) through a gentle low-pass, slow in and slow out.
 
 Sixteen voices side by side at twice the rate, so that no saw folds back. Thread: audio.
 source   JP-8000 detune proportions (A. Szabo, 2010); state-variable filter after Zavalishin
@@ -19,6 +19,7 @@ PARAMS = (
     Param("attack_s", 0.005, 8.0, 0.35, "exp", 0.05),      # to 95 %
     Param("release_s", 0.02, 12.0, 1.4, "exp", 0.05),      # -60 dB
     Param("detune_cents", 0.0, 60.0, 14.0, "lin", 0.05),
+    Param("thin", 0.0, 1.0, 0.0, "lin", 0.05),             # the high-pass: 30 Hz, or up to the note
 )
 SAWS, FRAMES = 7, 2 * QUANTUM
 PLACES = np.array((0.0, -0.1765, 0.1812, -0.5714, 0.5658, -1.0, 0.9759), np.float32)
@@ -77,13 +78,15 @@ def envelope(s, v, p, dt):
 def render(s, g, p, pitch_hz, out, dt):
     """Add 64 frames of voices 16 g .. 16 g + 15 to out, frame by frame; dt is seconds a frame."""
     v, w = g * LANE, g * LANE * FRAMES
-    saws(s, g, p, vmax(load(pitch_hz, v), f32(5)), dt)
+    hz = vmax(load(pitch_hz, v), f32(5))
+    saws(s, g, p, hz, dt)
     env, aim = envelope(s, v, p, dt)
     level = load(s.level, v) * f32(0.14)
     loud, climb = env * level, (aim - env) * level * (f32(1) / SPAN)
     wide = tangent(f32(math.pi) * dt * min(p.cutoff_hz, f32(0.2) / dt))
     k = f32(1.5) - f32(1.3) * p.resonance
-    bottom, sag = f32(1) / (f32(1) + wide * (wide + k)), f32(6.2832) * f32(30) * dt
+    bottom, over = f32(1) / (f32(1) + wide * (wide + k)), vmax(hz * p.thin, f32(30))
+    sag = vmin(over * f32(6.2832) * dt, f32(0.9))
     low, band, deep = load(s.low, v), load(s.band, v), load(s.deep, v)
     for i in range(FRAMES):
         x = load(s.keep_work, w + i * LANE)

@@ -7,10 +7,35 @@ source   Jot 1991; J. O. Smith, PASP (feedback delay networks); a shelf and one 
 """
 import numpy as np
 
-from engine.lanes import fma, load, ramp, splat, store, turned, vexp2, vmax, vmin, vrint, vsine
-from engine.lines import GUARD, after1, after2, after3, alive, lagrange, mirror
+from engine.lanes import (
+    fma,
+    last,
+    load,
+    ramp,
+    splat,
+    store,
+    turned,
+    vexp2,
+    vmax,
+    vmin,
+    vrint,
+    vsine,
+)
+from engine.lines import (
+    GUARD,
+    POLE,
+    after1,
+    after2,
+    after3,
+    alive,
+    lagrange,
+    mirror,
+    one_pole,
+    pole_at,
+    pole_of,
+)
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt, rt_inlined, wrap
+from engine.rt import LANE, QUANTUM, exp2, f32, rt, rt_inlined, wrap
 from engine.voice import Effect, fields
 from engine.waves import fall_rate, quiet
 
@@ -30,10 +55,11 @@ LENGTHS = np.array((887, 977, 1069, 1171, 1283, 1409, 1543, 1693, 1861, 2039, 22
                     2939, 3229, 3541), np.float32)
 SHELF_HZ, LOUD = f32(200), f32(0.35)
 STRIDE, SMEARED = RING + GUARD, SMEAR + GUARD
-STATE = fields("place", "turns", "shut", deep=4, known=7, pole=LINES + 2, length=LINES, base=LINES,
-               whole=LINES, gain=LINES, shelf=LINES, low=LINES, last=LINES, near=4 * LINES,
-               slope=4 * LINES, mix=LINES * QUANTUM, side=LINES * QUANTUM, feed=2 * QUANTUM,
-               before=2 * (AHEAD + GUARD), spread=8 * SMEARED, line=LINES * STRIDE)
+STATE = fields("place", "turns", "shut", deep=4 * LINES, known=7, pole=LINES + 1, cut=POLE,
+               length=LINES, base=LINES, whole=LINES, gain=LINES, shelf=LINES, low=LINES,
+               last=LINES, near=4 * LINES, slope=4 * LINES, mix=LINES * QUANTUM,
+               side=LINES * QUANTUM, feed=2 * QUANTUM, before=2 * (AHEAD + GUARD),
+               spread=8 * SMEARED, line=LINES * STRIDE)
 SPAN, SLOW = f32(QUANTUM), f32(0.5)       # a line's length moves at most half a sample a quantum
 
 
@@ -63,7 +89,8 @@ def tune(s, p, hold, dt):
     store(s.gain, 0, middle * (f32(1) - pole))
     store(s.shelf, 0, (low / middle - f32(1)) * (f32(1) - deep))
     store(s.pole, 0, pole)
-    s.pole[LINES], s.pole[LINES + 1] = deep, exp2(f32(-9.0647) * dt * p.low_hz)
+    s.pole[LINES] = deep
+    pole_of(exp2(f32(-9.0647) * dt * p.low_hz), s.cut, 0)
 
 
 @rt_inlined
@@ -116,11 +143,8 @@ def diffuse(s, place, late, open, slope):
 def weigh(a, b, near, slope, t):
     """Sixteen samples of a line from a on, by four weights that move; b: the next sixteen."""
     c, d, e = after1(a, b), after2(a, b), after3(a, b)
-    x = fma(a, near[0], c * near[1])
-    x = fma(d, near[2], fma(e, near[3], x))
-    y = fma(a, slope[0], c * slope[1])
-    y = fma(d, slope[2], fma(e, slope[3], y))
-    return fma(y, t, x)
+    x = fma(c, fma(t, slope[1], near[1]), a * fma(t, slope[0], near[0]))
+    return fma(d, fma(t, slope[2], near[2]), fma(e, fma(t, slope[3], near[3]), x))
 
 
 @rt_inlined
@@ -142,29 +166,37 @@ def read(s, place):
 
 
 @rt_inlined
-def damp(s, left, right, place):
-    """Lows and highs of the lines, sample by sample with a line a lane; and meanwhile the input,
-    without its lows, into the predelay."""
+def enter(s, side, x, y, to):
+    """A quantum of a side, x and y, without its lows, 12 dB an octave, into the predelay."""
+    share, pole = f32(1) - s.cut[4 * LANE], pole_at(s.cut, 0)
+    x, y = quiet(x), quiet(y)                              # only numbers come in
+    for n in range(2):
+        at = (2 * side + n) * LINES
+        low = one_pole(x * share, quiet(load(s.deep, at)), pole)
+        then = one_pole(y * share, last(low), pole)
+        store(s.deep, at, last(then))
+        x, y = x - low, y - then
+    store(s.before, to, x)
+    store(s.before, to + LANE, y)
+
+
+@rt_inlined
+def damp(s):
+    """Lows and highs of the lines, two samples a step, a line a lane."""
     for i in range(0, QUANTUM, LANE):
         turned(s.mix, i, QUANTUM, s.side, i * LINES, LINES)
-        store(left, i, quiet(load(left, i)))               # only numbers come in
-        store(right, i, quiet(load(right, i)))
     low, y = quiet(load(s.low, 0)), quiet(load(s.last, 0))
-    shelf, pole, deep, cut = load(s.shelf, 0), load(s.pole, 0), s.pole[LINES], s.pole[LINES + 1]
-    a, b, c, d = flush(s.deep[0]), flush(s.deep[1]), flush(s.deep[2]), flush(s.deep[3])
-    share, o = f32(1) - cut, AHEAD + GUARD + place
-    for i in range(QUANTUM):
-        x = load(s.side, i * LINES)
-        low = fma(low, deep, x)
-        y = fma(y, pole, fma(low, shelf, x))
-        store(s.side, i * LINES, y)
-        a, b = a * cut + share * left[i], b * cut + share * right[i]
-        left[i], right[i] = left[i] - a, right[i] - b
-        c, d = c * cut + share * left[i], d * cut + share * right[i]
-        s.before[place + i], s.before[o + i] = left[i] - c, right[i] - d
+    shelf, pole, deep = load(s.shelf, 0), load(s.pole, 0), s.pole[LINES]
+    deeper, further = deep * deep, pole * pole
+    for i in range(0, QUANTUM, 2):
+        x, z = load(s.side, i * LINES), load(s.side, (i + 1) * LINES)
+        first, low = fma(low, deep, x), fma(low, deeper, fma(x, deep, z))
+        x, z = fma(first, shelf, x), fma(low, shelf, z)
+        store(s.side, i * LINES, fma(y, pole, x))
+        y = fma(y, further, fma(x, pole, z))
+        store(s.side, (i + 1) * LINES, y)
     store(s.low, 0, low)
     store(s.last, 0, y)
-    s.deep[0], s.deep[1], s.deep[2], s.deep[3] = a, b, c, d
     for i in range(0, QUANTUM, LANE):
         turned(s.side, i * LINES, LINES, s.mix, i, QUANTUM)
 
@@ -217,8 +249,10 @@ def render(s, p, left, right, key, dt):
     if changed(s, p, hold, dt):
         tune(s, p, hold, dt)
     wander(s, p, hold, dt)
+    enter(s, 0, load(left, 0), load(left, LANE), place)
+    enter(s, 1, load(right, 0), load(right, LANE), AHEAD + GUARD + place)
     read(s, place & (RING - 1))
-    damp(s, left, right, place)
+    damp(s)
     mirror(s.before, 2, AHEAD, place)
     open, s.shut[0] = f32(1) - s.shut[0], hold
     late = min(int(p.predelay_s / dt), AHEAD - 2 * QUANTUM)

@@ -1,4 +1,4 @@
-"""Sinebank: up to 128 sines a voice, each with its own pitch, level, decay: glass, bells, drones.
+"""Sinebank: up to 640 sines a voice, each with its own pitch, level, decay: glass, bells, drones.
 
 Partials lie side by side in lanes; over a quantum each runs as a staggered rotation (an add and a
 product a sample) that starts anew from its exact phase, so nothing drifts and nothing grows. The
@@ -23,14 +23,14 @@ from engine.lanes import (
     vsine,
 )
 from engine.param import Param
-from engine.rt import C1, C3, C5, C7, C9, LANE, QUANTUM, f32, rt, sqrt
-from engine.tones import row_sums, vfaded, vfallen, vheard
+from engine.rt import C1, C3, C5, C7, C9, LANE, QUANTUM, exp2, f32, rt, sqrt
+from engine.tones import TOP, row_sums, vfaded, vfallen, vheard
 from engine.voice import Voice, fields
 from engine.waves import advance, fall_rate, vmove_on
 
 PARAMS = (
-    Param("partials", 1.0, 128.0, 32.0, "exp", 0.05),
-    Param("stretch", 0.8, 1.25, 1.0, "lin", 0.05),         # partial n is n**stretch times the pitch
+    Param("partials", 1.0, 640.0, 32.0, "exp", 0.05),      # those below half the rate
+    Param("stretch", 0.5, 1.25, 1.0, "lin", 0.05),         # partial n is n**stretch times the pitch
     Param("tilt_db", -18.0, 0.0, -6.0, "lin", 0.05),       # an octave
     Param("even", 0.0, 1.0, 1.0, "lin", 0.05),             # the share of the even partials
     Param("odd", 0.0, 1.0, 1.0, "lin", 0.05),              # of the odd ones above the first
@@ -40,15 +40,15 @@ PARAMS = (
     Param("decay_s", 0.05, 120.0, 6.0, "exp", 0.05),       # -60 dB of the first
     Param("release_s", 0.02, 12.0, 0.6, "exp", 0.05),      # -60 dB of all, once let go
 )
-MOST, SPAN, PAIR = 128, f32(QUANTUM), 2 * LANE
+MOST, SPAN, PAIR = 640, f32(QUANTUM), 2 * LANE
 NUMBER = np.arange(1, MOST + 1, dtype=np.float32)
 OCTAVE = np.log2(np.arange(1, MOST + 1)).astype(np.float32)
 SWING = (3 * (np.arange(MOST) * 0.6180339887 % 1)).astype(np.float32)
 EVEN = (np.arange(MOST) % 2).astype(np.float32)
 FIRST = (np.arange(MOST) == 0).astype(np.float32)
-RMS = f32(0.2)
-STATE = fields("rise", "level", "let_go", "used", "seed", "keep_count", env=MOST, loud=MOST,
-               turns=MOST, error=MOST, step=MOST, aim=MOST, keep_sum=QUANTUM * LANE)
+RMS = f32(0.17)                           # hundreds of sines are a bell curve: 1 is 5.9 of these
+STATE = fields("rise", "level", "let_go", "used", "reach", "seed", "keep_count", env=MOST,
+               loud=MOST, turns=MOST, error=MOST, step=MOST, aim=MOST, keep_sum=QUANTUM * LANE)
 
 
 @rt
@@ -89,18 +89,38 @@ def spectrum(s, v, p, count, hz, dt):
 
 
 @rt
+def counted(p, hz, dt):
+    """How many partials are wanted and below the top, in whole pairs of lanes."""
+    heard = exp2(np.log2(TOP / (max(hz, f32(1)) * dt)) / p.stretch)
+    return min((int(min(p.partials, heard)) + PAIR) & -PAIR, MOST)
+
+
+@rt
+def grow(s, v, p, count):
+    """Partials that come in while a note sounds are where their decay would have taken them."""
+    first, reach = s.env[v * MOST], int(s.reach[v])
+    fallen = np.log2(max(first, f32(1e-30)))
+    for k in range(reach, count, LANE):
+        n = load(NUMBER, k)
+        env = vexp2(fma(fma(n, n, f32(-1)), p.spread * fallen, fallen))
+        store(s.env, v * MOST + k, vfaded(env) if s.rise[v] == f32(1) else splat(first))
+    s.reach[v] = f32(max(reach, count))
+
+
+@rt
 def envelopes(s, v, p, dt):
     """Move all partials on by a quantum: up to 1 in attack_s, then down, the higher the faster."""
+    reach = int(s.reach[v])
     was, free, rate = s.rise[v], s.let_go[v] > f32(0), fall_rate(p.decay_s, dt) * SPAN
     s.rise[v] = f32(1) if free else min(was + dt * SPAN / p.attack_s, f32(1))
     if was < f32(1) and not free:
         up = (s.rise[v] - was) / (f32(1) - was)
-        for at in range(v * MOST, v * MOST + MOST, LANE):
+        for at in range(v * MOST, v * MOST + reach, LANE):
             env = load(s.env, at)
             store(s.env, at, fma(f32(1) - env, up, env))
     else:
         least = fall_rate(p.release_s, dt) * SPAN if free else f32(0)
-        for k in range(0, MOST, LANE):
+        for k in range(0, reach, LANE):
             n, at = load(NUMBER, k), v * MOST + k
             rates = vmin(fma(fma(n, n, f32(-1)), p.spread * rate, rate), least)
             store(s.env, at, vfaded(vfallen(load(s.env, at), rates)))
@@ -147,9 +167,10 @@ def move(s, at):
 @rt
 def render(s, v, p, pitch_hz, out, dt):
     """Add one quantum of voice v to out, (32,) float32; dt is seconds per sample."""
-    wanted = (int(p.partials) + PAIR) & -PAIR
-    count, w = min(max(wanted, int(s.used[v])), MOST), v * QUANTUM * LANE
+    wanted, w = counted(p, pitch_hz, dt), v * QUANTUM * LANE
+    count = max(wanted, int(s.used[v]))
     s.used[v] = f32(wanted)
+    grow(s, v, p, count)
     gain = spectrum(s, v, p, count, pitch_hz, dt) * s.level[v]
     envelopes(s, v, p, dt)
     for i in range(w, w + QUANTUM * LANE, LANE):

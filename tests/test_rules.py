@@ -13,8 +13,8 @@ FOLDERS = ("engine", "synths", "mappings", "sets", "bench")
 FILES = [*sorted(f for name in FOLDERS for f in (ROOT / name).rglob("*.py")), *ROOT.glob("*.py")]
 NAMES = [str(f.relative_to(ROOT)) for f in FILES]
 DIALECT = {"engine.rt", "engine.lanes", "engine.param", "engine.voice", "engine.formats",
-           "engine.blocks", "engine.lines", "engine.logarithm", "engine.operators",
-           "engine.stages", "engine.struck", "engine.tones", "engine.truepeak",
+           "engine.blocks", "engine.crossover", "engine.lines", "engine.logarithm",
+           "engine.operators", "engine.stages", "engine.struck", "engine.tones", "engine.truepeak",
            "engine.tuned", "engine.waves"}         # and what some share
 HEAVY = {"torch", "transformers", "numba", "llvmlite", "numpy", "sounddevice", "soundfile", "scipy",
          "librosa"}

@@ -11,8 +11,9 @@ from numba import njit
 from scipy.signal import freqz, lfilter
 
 from engine import loudness
-from engine.loudness import Loudness, meter, new_meter, weighting
+from engine.loudness import Loudness, meter, new_meter
 from engine.rt import QUANTUM, SAFE, f32
+from engine.weighting import weighting
 
 RATE_HZ = 48000
 CHANCE = np.random.default_rng(4)

@@ -3,6 +3,7 @@ import pytest
 
 from engine import sets
 from engine.errors import SetError
+from engine.parts import as_fx
 
 GOOD = '''"""A test set."""
 from engine.sets import Part, Set
@@ -85,3 +86,10 @@ def test_every_installed_set_loads_and_is_short():
         made = sets.load(name)
         assert made.doc and len(made.source.splitlines()) <= 80
         made.table()
+
+
+def test_every_installed_set_keeps_its_true_peak_below_minus_one():
+    for name in sets.names():
+        fx = as_fx(sets.load(name).limiter)
+        default = {p.name: p.default for p in fx.effect.params}["ceiling_db"]
+        assert fx.values.get("ceiling_db", default) <= -1.2

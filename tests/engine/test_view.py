@@ -39,7 +39,9 @@ def status(**changes):
         "beat": 2, "bpm": 126.0, "text": "The tide went out. " * 20, "late_blocks": 0,
         "late_records": 3,
         "features": {f"resid.mid.feature_{n}": n / 12 for n in range(12)},
-        "levels_db": dict.fromkeys(parts, -12.0), "master_db": -9.1, "model_state": "playing",
+        "levels_db": dict.fromkeys(parts, -12.0), "master_db": -9.1, "loudness": {
+            "momentary_lufs": -14.24, "short_term_lufs": -13.9, "integrated_lufs": -14.3,
+            "true_peak_dbtp": -1.2}, "model_state": "playing",
         "messages": [(61.0, "the model stopped; playing on")], "mutes": set(),
         "pending": "next section in 3 beats", "recording": True, "seconds": 3725.0, "done": False,
         **changes})
@@ -72,6 +74,18 @@ def test_sixty_columns_hold_what_matters():
     for words in ("next section in 3 beats", "kick", "-12.0", "master", "resid.mid.feature_",
                   "1:02:05", "● take", "model playing", "The tide went out."):
         assert words in picture
+
+
+def test_loudness_stands_beside_what_is_pending():
+    def line(width, **more):
+        return rows(status(**more), width, 30)[1].plain.split("  ")
+    assert line(80)[0] == "next section in 3 beats"
+    assert line(80)[-1].strip() == "M-14.2 S-13.9 I-14.3 LUFS -1.2 dBTP"
+    assert line(50)[-1].strip() == "M-14.2 LUFS -1.2 dBTP"
+    assert line(30)[0] == "next section in 3 beats"
+    assert line(80, loudness={}, pending="")[0] == ""
+    silent = dict.fromkeys(status().loudness, -120.0)
+    assert line(80, loudness=silent)[-1].strip() == "M- S- I- LUFS - dBTP"
 
 
 def test_a_muted_part_says_so():

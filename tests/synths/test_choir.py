@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, hilbert, sosfiltfilt
 
+from engine.unit import STRIKE
 from synths.choir import CHOIR, FORMANTS, TABLE
 from tests.synths.harness import Player, aliasing_db, cents, db, pitch_hz
 from tests.synths.reference import close_db, white
@@ -132,6 +133,25 @@ def test_release_ends_in_exact_silence_and_lanes_do_not_mix(breath):
     player.release(v=3)
     y = player.play(0.5)[:, 3]
     assert y[:9600].any() and not y[-3200:].any()
+
+
+def test_a_note_starts_in_empty_formants_and_what_is_no_number_goes():
+    one, other = Player(CHOIR), Player(CHOIR)
+    one.note(0.02)
+    other.note(0.02)
+    other.runs["keep_re"][:] = 1
+    assert np.array_equal(one.note(0.02), other.note(0.02))
+    other.runs["keep_re"][0] = np.nan
+    other.play(0.005)
+    assert np.isfinite(other.play(0.02)).all()
+
+
+def test_struck_again_it_goes_on_from_where_it_is():
+    player = Player(CHOIR, breath=0.0, attack_s=0.1)
+    y = player.note(0.5, 220.0)
+    player.run(STRIKE, 0, 0, 0, 220.0, 1.0)
+    y = np.concatenate((y, player.play(0.3)[:, 0]))
+    assert np.array_equal(y, Player(CHOIR, breath=0.0, attack_s=0.1).note(0.8, 220.0))
 
 
 def test_a_chord_makes_no_click_at_either_end():

@@ -32,6 +32,16 @@ def test_detune_spreads_over_its_cents():
     assert cents(strong.max(), 440.0) == pytest.approx(50, abs=2)
 
 
+def test_thin_takes_the_fundamental_down():
+    levels = []
+    for thin in (0.0, 1.0):
+        y = Player(PAD, **SHARP, thin=thin).note(2.0, 300.0)[48000:]
+        spectrum = db(np.fft.rfft(y * np.blackman(len(y))))
+        levels.append(spectrum[[300, 600, 1500, 3000]])
+    away = 1 + (300 / np.array((300, 600, 1500, 3000))) ** 2
+    assert np.abs(levels[1] - levels[0] + 10 * np.log10(away)).max() < 0.2
+
+
 def envelope(player, seconds):
     return np.array([player.runs["env"][0] for _ in range(int(seconds * 1500))
                      if player.play(32 / 48000) is not None])

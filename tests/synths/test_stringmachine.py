@@ -5,6 +5,7 @@ Thread: any.
 import numpy as np
 import pytest
 
+from engine.unit import FINISH
 from synths.stringmachine import STRINGMACHINE
 from tests.synths.harness import Player, aliasing_db, cents, db, pitch_hz
 from tests.synths.reference import Halve, close_db, saw, white
@@ -113,6 +114,17 @@ def test_feet_and_filters_may_jump_without_a_click():
     y = np.concatenate((*y, player.play(0.5)[:, 0]))
     bends = np.abs(np.diff(y, 2))
     assert bends[23900:25000].max() < 1.5 * bends[30000:].max()
+
+
+def test_a_cutoff_that_jumps_glides_over_a_quantum():
+    player = feet(0.0, 1.0, 0.0, 0.0, cutoff_hz=500.0)
+    y = np.sin(2 * np.pi * np.arange(3200) / 48).astype(np.float32)
+    for at in range(0, len(y), 32):
+        player.set(cutoff_hz=500.0 if at < 1600 else 3000.0)
+        player.call(FINISH, 0, player.count, player.state.ctypes.data, player.params.ctypes.data,
+                    0, y[at:].ctypes.data, player.dt, 0.0)
+    bends = np.abs(np.diff(y.astype(float), 2))
+    assert bends[1500:1700].max() < 1.5 * bends[2400:].max()
 
 
 def test_a_key_finds_the_divider_running():
