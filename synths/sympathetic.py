@@ -1,7 +1,7 @@
 """Sympathetic: twelve strings nobody plays, that ring with what comes in and where it is in tune.
 
 Loops of `engine.tuned`, side by side in the stereo picture; added to what comes in, or alone.
-Whatever comes in, what rings stays within `amount`: linear to half of it. Thread: audio.
+Whatever comes in, what rings stays within 1; up to a half it is not bent. Thread: audio.
 source   J. O. Smith, PASP (sympathetic strings); here no string drives another
 """
 import math
@@ -20,7 +20,7 @@ PARAMS = (
     Param("tuning", 0.0, 3.0, 0.0, "lin", 0.0),            # fifths, major, minor, every semitone
     Param("decay_s", 0.1, 12.0, 4.0, "exp", 0.05),         # -60 dB of each string's fundamental
     Param("brightness", 0.0, 1.0, 0.7, "lin", 0.05),       # how slowly the high partials fade
-    Param("amount", 0.0, 1.0, 0.4, "lin", 0.02),           # 1: noise rings as loud as it came in
+    Param("amount", 0.0, 4.0, 0.5, "lin", 0.02),           # 1: noise rings as loud as it came in
     Param("dry", 0.0, 1.0, 1.0, "lin", 0.02),              # of what came in; 0 on a send
 )
 STRINGS, RING, GUARD = 12, 8192, 64
@@ -119,8 +119,8 @@ def render(s, p, left, right, key, dt):
             z = ring(s, n, i, moves)
             x, y = fma(z, splat(LEFT[n]), x), fma(z, splat(RIGHT[n]), y)
         dry, wet = fma(ramp(i), drier, s.dry[0]), fma(ramp(i), wetter, s.amount[0])
-        store(left, i, fma(limited(x), wet, load(left, i) * dry))
-        store(right, i, fma(limited(y), wet, load(right, i) * dry))
+        store(left, i, fma(load(left, i), dry, limited(x * wet)))
+        store(right, i, fma(load(right, i), dry, limited(y * wet)))
     s.amount[0], s.dry[0] = p.amount, p.dry
     s.place[0] = f32((int(s.place[0]) + QUANTUM) & (RING - 1))
 
