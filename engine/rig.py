@@ -6,7 +6,7 @@ renderer. Memory is laid out by `engine.table`.
 
 from numba import cfunc, types
 
-from engine import guard, loudness
+from engine.kernels import guard, loudness
 from engine.rig_events import take_events
 from engine.rig_parts import glide, play_part, pour, run_effect, strip
 from engine.rig_words import (

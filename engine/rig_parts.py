@@ -1,5 +1,6 @@
 """Parts into buses: their voices' sum, inserts, level, pan, duck, sends. Thread: audio."""
 
+from engine.kernels.waves import A0, A1, A2, A3, A4, A5
 from engine.lanes import add, fma, largest, load, ramp, select, splat, store, vabs, vmax
 from engine.rig_play import peak_of
 from engine.rig_words import (
@@ -60,7 +61,6 @@ from engine.rig_words import (
     words,
 )
 from engine.rt import LANE, QUANTUM, address_of, f32, flush, from_db, rt, sine
-from engine.waves import A0, A1, A2, A3, A4, A5
 
 
 @rt
@@ -86,8 +86,8 @@ def run_effect(h, t, row, left, right, dt):
 
 @rt
 def halved(twice, z, out):
-    """Thirty-two samples from 64 at twice the rate, by the two all-pass chains of `engine.waves`;
-    z (8,) is the filter's own."""
+    """Thirty-two samples from 64 at twice the rate, by the two all-pass chains of
+    `engine.kernels.waves`; z (8,) is the filter's own."""
     a0, a1, a2, a3, b0, b1, b2, b3 = z[0], z[1], z[2], z[3], z[4], z[5], z[6], z[7]
     for i in range(QUANTUM):
         first, second = twice[2 * i], twice[2 * i + 1]

@@ -32,7 +32,7 @@ def cache_folder():
     engine = Path(__file__).parent
     sources = [
         p
-        for p in sorted(engine.glob("*.py"))
+        for p in sorted((*engine.glob("*.py"), *engine.glob("kernels/*.py")))
         if "@rt" in p.read_text() or p.name.startswith(("lanes", "voice", "unit"))
     ]
     made_by = (numba.__version__, llvmlite.__version__, os.environ.get("NUMBA_CPU_NAME", ""))

@@ -13,8 +13,8 @@ import numpy as np
 
 from engine import rig_words as R
 from engine.errors import SetError, suggestion
-from engine.guard import new_guard
-from engine.loudness import Loudness, new_meter
+from engine.kernels.guard import new_guard
+from engine.kernels.loudness import Loudness, new_meter
 from engine.param import Param
 from engine.parts import OUT_PARAMS, SEND_LEVEL, STRIP_PARAMS, Registry, as_fx
 from engine.records import EDIT, EVENT, FADE, TARGET

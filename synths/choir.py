@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 
+from engine.kernels.tones import vswell
+from engine.kernels.waves import advance, quiet, vmove_on
 from engine.lanes import (
     add,
     fma,
@@ -27,9 +29,7 @@ from engine.lanes import (
 )
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, rt, sqrt
-from engine.tones import vswell
 from engine.voice import Voice, fields
-from engine.waves import advance, quiet, vmove_on
 
 PARAMS = (
     Param("vowel_x", 0.0, 1.0, 0.0, "lin", 0.08),          # back to front: o to e, u to i

@@ -4,12 +4,12 @@ source   the 909 hand clap: an envelope that falls every 10 ms, then once slowly
 """
 import numpy as np
 
+from engine.kernels.struck import after, hiss, sections, svf, warped
+from engine.kernels.waves import fall_rate
 from engine.lanes import load, ramp, select, splat, store, vexp2
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt
-from engine.struck import after, hiss, sections, svf, warped
 from engine.voice import Voice, fields
-from engine.waves import fall_rate
 
 PARAMS = (
     Param("decay_s", 0.05, 1.5, 0.28, "exp", 0.02),        # the tail's -60 dB time

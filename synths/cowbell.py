@@ -5,12 +5,12 @@ source   the 808 cowbell: squares of 540 and 800 Hz, band-pass, an envelope of t
 """
 import numpy as np
 
+from engine.kernels.struck import MIDDLE_C, after, sections, squares, svf, warped
+from engine.kernels.waves import fall_rate
 from engine.lanes import add, load, ramp, splat, store, vexp2
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt
-from engine.struck import MIDDLE_C, after, sections, squares, svf, warped
 from engine.voice import Voice, fields
-from engine.waves import fall_rate
 
 PARAMS = (
     Param("tune_hz", 300.0, 1000.0, 540.0, "exp", 0.02),

@@ -5,12 +5,12 @@ source   the 808 and 909 cymbals' two bands (state-variable filters); square rat
 """
 import numpy as np
 
+from engine.kernels.struck import MIDDLE_C, after, hiss, sections, squares, svf, warped
+from engine.kernels.waves import fall_rate
 from engine.lanes import add, load, ramp, store, vexp2
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt
-from engine.struck import MIDDLE_C, after, hiss, sections, squares, svf, warped
 from engine.voice import Voice, fields
-from engine.waves import fall_rate
 
 PARAMS = (
     Param("decay_s", 0.3, 15.0, 5.0, "exp", 0.02),         # the longer band's -60 dB time

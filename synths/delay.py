@@ -6,12 +6,12 @@ linear up to full scale and soft above, so it may sing by itself but stays bound
 """
 import numpy as np
 
+from engine.kernels.lines import GUARD, POLE, alive, lagrange, mirror, one_pole, pole_at, pole_of
+from engine.kernels.waves import fallen, quiet
 from engine.lanes import fma, largest, load, ramp, select, splat, store, vabs, vmax, vmin, vtanh
-from engine.lines import GUARD, POLE, alive, lagrange, mirror, one_pole, pole_at, pole_of
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, floor, flush, from_db, lag_per_step, rt, rt_inlined
 from engine.voice import Effect, fields
-from engine.waves import fallen, quiet
 
 PARAMS = (
     Param("bpm", 30.0, 300.0, 124.0, "exp", 0.0),

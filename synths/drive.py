@@ -7,13 +7,13 @@ source   the curve is a rational tanh; polyphase filters as in Vaidyanathan 1993
 """
 import numpy as np
 
-from engine.blocks import product
+from engine.kernels.blocks import product
+from engine.kernels.lines import POLE, low_pass, pole_of
+from engine.kernels.waves import A0, A1, A2, A3, A4, A5, gliding, quiet
 from engine.lanes import fma, load, splat, store, vtanh
-from engine.lines import POLE, low_pass, pole_of
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, from_db, rt, rt_inlined
 from engine.voice import Effect, fields
-from engine.waves import A0, A1, A2, A3, A4, A5, gliding, quiet
 
 PARAMS = (
     Param("drive_db", 0.0, 30.0, 12.0, "lin", 0.03),

@@ -7,12 +7,12 @@ source   the Solina string ensemble's three-phase modulator: about 0.6 Hz and 6 
 """
 import math
 
+from engine.kernels.lines import GUARD, POLE, between, low_pass, mirror, pole_of
+from engine.kernels.waves import gliding, move_on, quiet
 from engine.lanes import fma, load, ramp, store, vsine
-from engine.lines import GUARD, POLE, between, low_pass, mirror, pole_of
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, floor, rint, rt, rt_inlined
 from engine.voice import Effect, fields
-from engine.waves import gliding, move_on, quiet
 
 PARAMS = (
     Param("depth", 0.0, 1.0, 0.6, "lin", 0.05),            # 1: 2.5 ms slow, 0.25 ms fast

@@ -4,11 +4,11 @@ source   Chowning, JAES 21(7), 1973. Thread: audio.
 """
 import math
 
+from engine.kernels.waves import fall_rate, less, vfaded, vfalling, vmove_on
 from engine.lanes import add, fma, load, ramp, select, splat, store, vcosine, vmax, vmin
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, rt
 from engine.voice import Voice, fields
-from engine.waves import fall_rate, less, vfaded, vfalling, vmove_on
 
 PARAMS = (
     Param("ratio", 0.25, 12.0, 2.0, "exp", 0.02),          # modulator : carrier

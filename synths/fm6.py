@@ -3,12 +3,11 @@
 Its parameters are the DX7's: rates and levels 0..99, in 32 algorithms; files of that make load as
 presets (`engine.formats.syx`), own ones are in `synths.fm6_presets`. All may move while a note
 sounds. Sidebands stay under the fold, and a released note always ends. Thread: audio.
-source   Chowning, JAES 21(7), 1973; the units as in `engine.stages`
+source   Chowning, JAES 21(7), 1973; the units as in `engine.kernels.stages`
 """
 import numpy as np
 
-from engine.lanes import fma, largest, load, select, splat, store, vexp2, vmax
-from engine.operators import (
+from engine.kernels.operators import (
     FIELDS,
     HEARD,
     OPERATORS,
@@ -20,11 +19,12 @@ from engine.operators import (
     loudness,
     route,
 )
+from engine.kernels.stages import ROWS, cube_root, operator, prepare, slide, spilled, wobble
+from engine.kernels.waves import advance
+from engine.lanes import fma, largest, load, select, splat, store, vexp2, vmax
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, rint, rt
-from engine.stages import ROWS, cube_root, operator, prepare, slide, spilled, wobble
 from engine.voice import Voice, fields
-from engine.waves import advance
 
 OPERATOR = (  # of each of six   low  high  defaults of operators 1 to 6: an electric piano
     ("rate1", 0.0, 99.0, (96, 95, 95, 95, 95, 95)),        # from the last level to the first

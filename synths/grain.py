@@ -8,6 +8,8 @@ source   Roads, Microsound (2001): synchronous grains; the table is our own
 """
 import numpy as np
 
+from engine.kernels.lines import lagrange
+from engine.kernels.waves import advance, faded, fall_rate, move_on
 from engine.lanes import (
     add,
     fma,
@@ -24,11 +26,9 @@ from engine.lanes import (
     vmin,
     vsine,
 )
-from engine.lines import lagrange
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, rt
 from engine.voice import Voice, fields
-from engine.waves import advance, faded, fall_rate, move_on
 
 PARAMS = (
     Param("density_hz", 2.0, 200.0, 40.0, "exp", 0.05),    # grains a second

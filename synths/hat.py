@@ -6,12 +6,12 @@ source   the 808's cymbal squares (205 to 800 Hz) and their ratios in Plaits (MI
 """
 import numpy as np
 
+from engine.kernels.struck import after, hiss, sections, squares, svf, warped
+from engine.kernels.waves import fall_rate
 from engine.lanes import add, load, ramp, store, vexp2
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt
-from engine.struck import after, hiss, sections, squares, svf, warped
 from engine.voice import Voice, fields
-from engine.waves import fall_rate
 
 PARAMS = (
     Param("decay_s", 0.02, 3.0, 0.16, "exp", 0.02),        # -60 dB

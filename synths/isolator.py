@@ -3,12 +3,12 @@
 Bands are cut 24 dB an octave; left alone they add up to the input, level at every frequency.
 Thread: audio.
 """
-from engine.crossover import BANDS, CROSSOVER, bands, tune
+from engine.kernels.crossover import BANDS, CROSSOVER, bands, tune
+from engine.kernels.waves import gliding
 from engine.lanes import fma, load, store
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, f32, rt, rt_inlined
 from engine.voice import Effect, fields
-from engine.waves import gliding
 
 PARAMS = (
     Param("low", 0.0, 2.0, 1.0, "lin", 0.01),              # 0 kills a band, 2 is +6 dB

@@ -4,12 +4,12 @@ source   the 909 bass drum as modelled in Plaits (MIT), retuned for a 50 Hz body
 """
 import numpy as np
 
+from engine.kernels.struck import after, bend_turns, step_of, turned, vturns
+from engine.kernels.waves import advance, fall_rate
 from engine.lanes import add, fma, noise, ramp, splat, vexp2, vmax, vmin, vsine, vtanh
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, f32, rt, wrap
-from engine.struck import after, bend_turns, step_of, turned, vturns
 from engine.voice import Voice, fields
-from engine.waves import advance, fall_rate
 
 PARAMS = (
     Param("tune_hz", 30.0, 120.0, 49.0, "exp", 0.02),

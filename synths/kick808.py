@@ -6,12 +6,12 @@ source   the 808 bass drum: bridged-T resonator, 1 ms trigger, 6 ms of raised pi
 """
 import math
 
+from engine.kernels.struck import MIDDLE_C, after, ring, ring_loss, settled, trigger
+from engine.kernels.waves import advance, fall_rate
 from engine.lanes import add, load, noise, ramp, splat, store, vexp2, vmin
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, f32, rt
-from engine.struck import MIDDLE_C, after, ring, ring_loss, settled, trigger
 from engine.voice import Voice, fields
-from engine.waves import advance, fall_rate
 
 PARAMS = (
     Param("tune_hz", 28.0, 110.0, 48.0, "exp", 0.02),

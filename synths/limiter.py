@@ -8,6 +8,8 @@ source   ITU-R BS.1770-4 annex 2 for the true peak
 """
 import numpy as np
 
+from engine.kernels.logarithm import vlog2
+from engine.kernels.truepeak import REACH, highest, may_reach
 from engine.lanes import (
     fma,
     load,
@@ -24,10 +26,8 @@ from engine.lanes import (
     vmax,
     vmin,
 )
-from engine.logarithm import vlog2
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, from_db, rt
-from engine.truepeak import REACH, highest, may_reach
 from engine.voice import Effect, fields
 
 PARAMS = (

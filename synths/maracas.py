@@ -3,12 +3,12 @@
 A harder shake is shorter to swell and brighter. Thread: audio.
 source   the 808 maracas: high-passed noise, an envelope with a slow edge
 """
+from engine.kernels.struck import after, hiss, sections, svf, warped
+from engine.kernels.waves import fall_rate
 from engine.lanes import add, load, ramp, splat, vexp2, vmin
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt
-from engine.struck import after, hiss, sections, svf, warped
 from engine.voice import Voice, fields
-from engine.waves import fall_rate
 
 PARAMS = (
     Param("decay_s", 0.02, 0.6, 0.08, "exp", 0.02),        # -60 dB

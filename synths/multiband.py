@@ -4,9 +4,9 @@ The crossovers are the isolator's: the bands add up flat. Levels are those of a 
 power on both sides; both get the same gain. No delay. Thread: audio.
 source   Giannoulis, Massberg, Reiss, JAES 60(6), 2012
 """
-from engine.crossover import BANDS, CROSSOVER, bands, tune
+from engine.kernels.crossover import BANDS, CROSSOVER, bands, tune
+from engine.kernels.logarithm import OCTAVES_PER_DB, log2
 from engine.lanes import load, store, vexp2
-from engine.logarithm import OCTAVES_PER_DB, log2
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, f32, flush, lag_per_step, rt
 from engine.voice import Effect, fields

@@ -8,12 +8,12 @@ import math
 
 import numpy as np
 
+from engine.kernels.tones import SEMITONE, TOP
+from engine.kernels.waves import advance, faded, fall_rate, fallen, move_on
 from engine.lanes import add, fma, noise, ramp, splat, store, vmax, vmin, vsine
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, floor, rt
-from engine.tones import SEMITONE, TOP
 from engine.voice import Voice, fields
-from engine.waves import advance, faded, fall_rate, fallen, move_on
 
 PARAMS = (
     Param("bar1", 0.0, 8.0, 8.0, "lin", 0.02),             # 16', 0 off, 1 to 8 in steps of 3 dB

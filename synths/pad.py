@@ -7,11 +7,11 @@ import math
 
 import numpy as np
 
+from engine.kernels.waves import advance, quiet, vsaw
 from engine.lanes import add, fma, load, noise, select, store, vfloor, vmax, vmin
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, decay_per_sample, exp2, f32, rt, tangent
 from engine.voice import Voice, fields
-from engine.waves import advance, quiet, vsaw
 
 PARAMS = (
     Param("cutoff_hz", 80.0, 12000.0, 1400.0, "exp", 0.05),

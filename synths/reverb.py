@@ -7,6 +7,20 @@ source   Jot 1991; J. O. Smith, PASP (feedback delay networks); a shelf and one 
 """
 import numpy as np
 
+from engine.kernels.lines import (
+    GUARD,
+    POLE,
+    after1,
+    after2,
+    after3,
+    alive,
+    lagrange,
+    mirror,
+    one_pole,
+    pole_at,
+    pole_of,
+)
+from engine.kernels.waves import fall_rate, quiet
 from engine.lanes import (
     fma,
     last,
@@ -21,23 +35,9 @@ from engine.lanes import (
     vrint,
     vsine,
 )
-from engine.lines import (
-    GUARD,
-    POLE,
-    after1,
-    after2,
-    after3,
-    alive,
-    lagrange,
-    mirror,
-    one_pole,
-    pole_at,
-    pole_of,
-)
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, rt, rt_inlined, wrap
 from engine.voice import Effect, fields
-from engine.waves import fall_rate, quiet
 
 PARAMS = (
     Param("decay_s", 0.2, 12.0, 2.2, "exp", 0.1),          # -60 dB in the middle

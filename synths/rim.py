@@ -4,12 +4,12 @@ tone is the balance of the two sines; a harder strike is brighter and is limited
 Thread: audio.
 source   the 909 rim shot, and the 808's claves: ringing circuits at 455, 1667 and 2500 Hz
 """
+from engine.kernels.struck import after, step_of, vturns
+from engine.kernels.waves import advance, fall_rate
 from engine.lanes import add, noise, ramp, vexp2, vsine, vtanh
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, f32, rt, wrap
-from engine.struck import after, step_of, vturns
 from engine.voice import Voice, fields
-from engine.waves import advance, fall_rate
 
 PARAMS = (
     Param("tune_hz", 250.0, 900.0, 455.0, "exp", 0.02),

@@ -5,8 +5,9 @@ to turn faster, the light horn is there within a second, the heavy drum in four.
 the wet is a millisecond late. Thread: audio.
 source   Smith, Serafin, Abel and Berners, DAFx 2002, for the model; a Leslie 122's speeds
 """
+from engine.kernels.lines import GUARD, POLE, between, low_pass, mirror, pole_of
+from engine.kernels.waves import gliding, move_on, quiet
 from engine.lanes import fma, load, ramp, store, vmin, vsine
-from engine.lines import GUARD, POLE, between, low_pass, mirror, pole_of
 from engine.param import Param
 from engine.rt import (
     LANE,
@@ -21,7 +22,6 @@ from engine.rt import (
     rt_inlined,
 )
 from engine.voice import Effect, fields
-from engine.waves import gliding, move_on, quiet
 
 PARAMS = (
     Param("speed", 0.0, 1.0, 0.0, "lin", 0.0),             # 0 slow, 1 fast

@@ -7,6 +7,8 @@ source   the magic circle (J. O. Smith, PASP, digital sinusoid generators); deca
 """
 import numpy as np
 
+from engine.kernels.tones import TOP, row_sums, vfaded, vfallen, vheard
+from engine.kernels.waves import advance, fall_rate, vmove_on
 from engine.lanes import (
     add,
     fma,
@@ -24,9 +26,7 @@ from engine.lanes import (
 )
 from engine.param import Param
 from engine.rt import C1, C3, C5, C7, C9, LANE, QUANTUM, exp2, f32, rt, sqrt
-from engine.tones import TOP, row_sums, vfaded, vfallen, vheard
 from engine.voice import Voice, fields
-from engine.waves import advance, fall_rate, vmove_on
 
 PARAMS = (
     Param("partials", 1.0, 640.0, 32.0, "exp", 0.05),      # those below half the rate

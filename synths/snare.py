@@ -5,10 +5,7 @@ Thread: audio.
 source   the 909 snare drum as modelled in Plaits (MIT): 1 and 1.47 times the note, noise held
          before it falls
 """
-from engine.lanes import add, load, ramp, splat, vexp2, vmax, vsine, vtanh
-from engine.param import Param
-from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt, sqrt, wrap
-from engine.struck import (
+from engine.kernels.struck import (
     after,
     bend_turns,
     hiss,
@@ -19,8 +16,11 @@ from engine.struck import (
     vturns,
     warped,
 )
+from engine.kernels.waves import fall_rate
+from engine.lanes import add, load, ramp, splat, vexp2, vmax, vsine, vtanh
+from engine.param import Param
+from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt, sqrt, wrap
 from engine.voice import Voice, fields
-from engine.waves import fall_rate
 
 PARAMS = (
     Param("tune_hz", 100.0, 400.0, 180.0, "exp", 0.02),

@@ -4,12 +4,12 @@ tone is the balance of the shells, snap sets noise against both; a harder strike
 upper shell and of the noise. Thread: audio.
 source   the 808 snare drum: two ringing circuits near 180 and 330 Hz, noise above 2 kHz
 """
+from engine.kernels.struck import after, hiss, sections, step_of, svf, vturns, warped
+from engine.kernels.waves import fall_rate
 from engine.lanes import add, load, ramp, vexp2, vsine
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt, sqrt, wrap
-from engine.struck import after, hiss, sections, step_of, svf, vturns, warped
 from engine.voice import Voice, fields
-from engine.waves import fall_rate
 
 PARAMS = (
     Param("tune_hz", 100.0, 350.0, 182.0, "exp", 0.02),

@@ -1,20 +1,20 @@
 """String: a plucked string, in tune at any brightness and decay; palm, bends, vibrato.
 
-One loop of `engine.tuned`. A lane of it is all feed-forward, so it runs 16 samples at a time while
-the delay has 16, one at a time above 2.6 kHz. While nothing moves, a quantum is one comparison and
-two lanes of five taps. Thread: audio.
+One loop of `engine.kernels.tuned`. A lane of it is all feed-forward, so it runs 16 samples at a time
+while the delay has 16, one at a time above 2.6 kHz. While nothing moves, a quantum is one
+comparison and two lanes of five taps. Thread: audio.
 source   Jaffe & Smith, CMJ 7(2), 1983; J. O. Smith, PASP: pick position and direction, dynamics
 """
 import math
 
 import numpy as np
 
+from engine.kernels.tuned import DELAY, TAPS, design, smooth, tap1, tap5
+from engine.kernels.waves import advance, quiet
 from engine.lanes import add, fma, load, noise, ramp, select, splat, store
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, bits, exp2, f32, flush, rt, sine, wrap
-from engine.tuned import DELAY, TAPS, design, smooth, tap1, tap5
 from engine.voice import Voice, fields
-from engine.waves import advance, quiet
 
 PARAMS = (
     Param("decay_s", 0.05, 12.0, 2.5, "exp", 0.05),        # -60 dB; halves each octave over C4

@@ -9,6 +9,8 @@ import math
 
 import numpy as np
 
+from engine.kernels.tones import vswell
+from engine.kernels.waves import vmove_on, vstep
 from engine.lanes import (
     add,
     fma,
@@ -24,9 +26,7 @@ from engine.lanes import (
 )
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt, sqrt, tangent
-from engine.tones import vswell
 from engine.voice import Voice, fields
-from engine.waves import vmove_on, vstep
 
 PARAMS = (
     Param("foot16", 0.0, 1.0, 0.4, "lin", 0.05),           # an octave below the key

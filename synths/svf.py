@@ -7,11 +7,11 @@ source   Zavalishin, The Art of VA Filter Design; the shorter step after Simper 
 """
 import math
 
+from engine.kernels.waves import gliding, move_on, quiet, vtangent
 from engine.lanes import fma, load, ramp, store, vexp2, vmin, vsine
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, flush, rt, rt_inlined
 from engine.voice import Effect, fields
-from engine.waves import gliding, move_on, quiet, vtangent
 
 PARAMS = (
     Param("cutoff_hz", 20.0, 20000.0, 1200.0, "exp", 0.02),

@@ -1,19 +1,19 @@
 """Sympathetic: twelve strings nobody plays, that ring with what comes in and where it is in tune.
 
-Loops of `engine.tuned`, side by side in the stereo picture; added to what comes in, or alone.
-Whatever comes in, what rings stays within 1; up to a half it is not bent. Thread: audio.
+Loops of `engine.kernels.tuned`, side by side in the stereo picture; added to what comes in, or
+alone. Whatever comes in, what rings stays within 1; up to a half it is not bent. Thread: audio.
 source   J. O. Smith, PASP (sympathetic strings); here no string drives another
 """
 import math
 
 import numpy as np
 
+from engine.kernels.tuned import DELAY, design, tap5
+from engine.kernels.waves import quiet
 from engine.lanes import fma, load, ramp, splat, store, vmax, vmin, vtanh
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, bits, exp2, f32, flush, rt, sqrt
-from engine.tuned import DELAY, design, tap5
 from engine.voice import Effect, fields
-from engine.waves import quiet
 
 PARAMS = (
     Param("root_hz", 40.0, 440.0, 110.0, "exp", 0.05),     # the lowest string

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from engine.kernels.waves import quiet, vmove_on, vsaw, vtangent
 from engine.lanes import (
     add_wide,
     fma,
@@ -25,7 +26,6 @@ from engine.lanes import (
 from engine.param import Param
 from engine.rt import QUANTUM, WIDE, exp2, f32, flush, rt
 from engine.voice import Voice, fields
-from engine.waves import quiet, vmove_on, vsaw, vtangent
 
 PARAMS = (
     Param("cutoff_hz", 80.0, 6000.0, 520.0, "exp", 0.02),

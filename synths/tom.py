@@ -4,12 +4,12 @@ tune_hz sets the low tom; play it a fourth and an octave up for the others. A ha
 further and has more skin in it. Thread: audio.
 source   the 909 toms: the bass drum's circuit, higher, with an octave and low noise
 """
+from engine.kernels.struck import after, bend_turns, dulled, hiss, step_of, turned, vturns
+from engine.kernels.waves import fall_rate
 from engine.lanes import add, load, ramp, vexp2, vsine
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, rt, wrap
-from engine.struck import after, bend_turns, dulled, hiss, step_of, turned, vturns
 from engine.voice import Voice, fields
-from engine.waves import fall_rate
 
 PARAMS = (
     Param("tune_hz", 50.0, 300.0, 100.0, "exp", 0.02),

@@ -5,12 +5,12 @@ source   the 808 tom and conga: bridged-T resonator, 1 ms trigger, as in kick808
 """
 import math
 
+from engine.kernels.struck import MIDDLE_C, after, dulled, hiss, ring, ring_loss, settled, trigger
+from engine.kernels.waves import fall_rate
 from engine.lanes import add, load, ramp, splat, store, vexp2
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, exp2, f32, rt
-from engine.struck import MIDDLE_C, after, dulled, hiss, ring, ring_loss, settled, trigger
 from engine.voice import Voice, fields
-from engine.waves import fall_rate
 
 PARAMS = (
     Param("tune_hz", 60.0, 480.0, 100.0, "exp", 0.02),

@@ -12,10 +12,8 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("engine", "synths", "mappings", "sets", "bench")
 FILES = [*sorted(f for name in FOLDERS for f in (ROOT / name).rglob("*.py")), *ROOT.glob("*.py")]
 NAMES = [str(f.relative_to(ROOT)) for f in FILES]
-DIALECT = {"engine.rt", "engine.lanes", "engine.param", "engine.voice", "engine.formats",
-           "engine.blocks", "engine.crossover", "engine.lines", "engine.logarithm",
-           "engine.operators", "engine.stages", "engine.struck", "engine.tones", "engine.truepeak",
-           "engine.tuned", "engine.waves"}         # and what some share
+DIALECT = {"engine.rt", "engine.lanes", "engine.kernels", "engine.param", "engine.voice",
+           "engine.formats"}
 HEAVY = {"torch", "transformers", "numba", "llvmlite", "numpy", "sounddevice", "soundfile", "scipy",
          "librosa"}
 UNSAFE = {"eval", "exec", "torch.load", "pickle.load", "pickle.loads", "marshal.loads"}

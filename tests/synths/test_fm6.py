@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.special import jv
 
-from engine.operators import ERROR, FIELDS, GAIN, OPERATORS, PHASE
+from engine.kernels.operators import ERROR, FIELDS, GAIN, OPERATORS, PHASE
 from engine.rt import LANE, QUANTUM
 from synths.fm6 import FM6
 from tests.synths.harness import Player, cents, crossings_hz, db, pitch_hz

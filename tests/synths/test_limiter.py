@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
+from engine.kernels.truepeak import highest, may_reach
 from engine.lanes import store
 from engine.rt import LANE, f32, rt
-from engine.truepeak import highest, may_reach
 from synths.limiter import LATENCY, LIMITER
 from tests.synths.harness import Chain, db
 

@@ -7,9 +7,9 @@ import pytest
 from numba import njit
 from scipy.signal import lfilter
 
-from engine.guard import hold_back, new_guard
+from engine.kernels.guard import hold_back, new_guard
+from engine.kernels.weighting import weighting
 from engine.rt import QUANTUM, SAFE, f32
-from engine.weighting import weighting
 
 RATE_HZ = 48000
 N = np.arange(12 * RATE_HZ)

@@ -9,10 +9,10 @@ edit, and wherever all this holds by itself, samples pass as they are. Thread: a
 """
 import numpy as np
 
+from engine.kernels.logarithm import log2
+from engine.kernels.weighting import ROW_FLOATS, block_response, weigh
 from engine.lanes import fma, load, ramp, select, splat, store, total, vabs
-from engine.logarithm import log2
 from engine.rt import LANE, QUANTUM, exp2, f32, rt
-from engine.weighting import ROW_FLOATS, block_response, weigh
 
 WATCH_S = f32(2.0)
 SLOT_S, SLOTS, MEMORY = 0.02, 5, 200      # 100 ms are 5 slots, of which 200 are remembered: 4 s

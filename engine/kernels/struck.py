@@ -5,6 +5,7 @@ sixteen voices side by side would be mostly empty. Thread: audio.
 """
 import math
 
+from engine.kernels.waves import advance, fallen
 from engine.lanes import (
     fma,
     load,
@@ -20,7 +21,6 @@ from engine.lanes import (
     vrint,
 )
 from engine.rt import LANE, QUANTUM, exp2, f32, floor, flush, rint, rt, tangent
-from engine.waves import advance, fallen
 
 SPAN, LOG2E = f32(QUANTUM), f32(1 / math.log(2))
 MIDDLE_C = f32(1 / 261.6255653)           # MIDI 60 sounds a drum's own pitch, others transpose it

@@ -9,9 +9,9 @@ source   the algorithms as printed on the DX7
 """
 import numpy as np
 
+from engine.kernels.waves import vmove_on
 from engine.lanes import fma, load, store, vabs, vrint, vsine
 from engine.rt import C1, C3, C5, C7, C9, LANE, QUANTUM, exp2, f32, rt
-from engine.waves import vmove_on
 
 OPERATORS = 6
 # chains of operators, the last of each chain is heard; then what feeds back into what

@@ -8,11 +8,11 @@ import math
 
 import numpy as np
 
+from engine.kernels.logarithm import log2
+from engine.kernels.truepeak import REACH, highest, may_reach
+from engine.kernels.weighting import ROW_FLOATS, block_response, weigh
 from engine.lanes import largest, load, select, splat, store, vabs
-from engine.logarithm import log2
 from engine.rt import LANE, QUANTUM, f32, rt
-from engine.truepeak import REACH, highest, may_reach
-from engine.weighting import ROW_FLOATS, block_response, weigh
 
 PAST = 48                                 # samples of each line before the quantum
 HOPS, HOP_S = 30, f32(0.1)                # a hop is 100 ms: 4 are momentary, 30 are short-term

@@ -10,10 +10,10 @@ import pytest
 from numba import njit
 from scipy.signal import freqz, lfilter
 
-from engine import loudness
-from engine.loudness import Loudness, meter, new_meter
+from engine.kernels import loudness
+from engine.kernels.loudness import Loudness, meter, new_meter
+from engine.kernels.weighting import weighting
 from engine.rt import QUANTUM, SAFE, f32
-from engine.weighting import weighting
 
 RATE_HZ = 48000
 CHANCE = np.random.default_rng(4)

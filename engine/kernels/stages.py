@@ -11,6 +11,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from engine.kernels.operators import ENV, GAIN, OPERATORS, SLOPE, STAGE, STEP, WAIT
 from engine.lanes import (
     fma,
     largest,
@@ -26,7 +27,6 @@ from engine.lanes import (
     vmin,
     vsine,
 )
-from engine.operators import ENV, GAIN, OPERATORS, SLOPE, STAGE, STEP, WAIT
 from engine.rt import QUANTUM, exp2, f32, rt
 
 # kinds of parameters, six rows of each; then what is worked out of them once a quantum

@@ -7,10 +7,10 @@ source   Linkwitz and Riley, JAES 24(1), 1976; trapezoidal sections as in Zavali
 """
 import math
 
-from engine.blocks import BLOCK, column_of, lay_out, product
+from engine.kernels.blocks import BLOCK, column_of, lay_out, product
+from engine.kernels.waves import quiet
 from engine.lanes import fma, load, splat, store
 from engine.rt import LANE, f32, rt, rt_inlined, tangent
-from engine.waves import quiet
 
 BANDS, STATES = 3, 14                     # seven sections of two states
 HALF, COLUMNS = LANE * LANE, LANE + STATES

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
+from engine.kernels.waves import quiet
 from engine.lanes import fma, load, splat, store, total
 from engine.rt import LANE, f32, rt
-from engine.waves import quiet
 
 ROW_FLOATS = 20 * 2 * LANE              # 16 inputs and 4 states: what it adds to outputs, states
 
