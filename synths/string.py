@@ -1,8 +1,8 @@
 """String: a plucked string, in tune at any brightness and decay; palm, bends, vibrato.
 
-One loop of `engine.kernels.tuned`. A lane of it is all feed-forward, so it runs 16 samples at a time
-while the delay has 16, one at a time above 2.6 kHz. While nothing moves, a quantum is one
-comparison and two lanes of five taps. Thread: audio.
+One loop of `engine.kernels.tuned`. A lane of it is all feed-forward: 16 samples at a time while the
+delay has 16, one at a time above 2.6 kHz. While nothing moves, a quantum is one comparison and two
+lanes of five taps. Thread: audio.
 source   Jaffe & Smith, CMJ 7(2), 1983; J. O. Smith, PASP: pick position and direction, dynamics
 """
 import math
