@@ -7,6 +7,7 @@ import numpy as np
 from engine import sets
 from engine.errors import ParamError, SetError, suggestion
 from engine.formats.notes import parse
+from engine.formats.scl import EQUAL
 from engine.parts import Fx, Part
 from engine.records import NOTE, SLIDE
 from engine.render import Files, caller
@@ -34,7 +35,7 @@ class Audition:
     source: str = "string"
     voices: int | None = None
     rate_hz: int = 48000
-    tuning: object = None                 # hz(pitch_st)
+    tuning: object = EQUAL
 
 
 def values_of(words, thing):
@@ -63,9 +64,8 @@ def _part(audition, voices):
 
 
 def _hz(note, tuning):
-    if note.pitch_hz is not None:
-        return note.pitch_hz
-    return tuning.hz(note.pitch_st) if tuning else 440.0 * 2.0 ** ((note.pitch_st - 69.0) / 12.0)
+    """NaN where the tuning has no key for the note."""
+    return tuning.hz(note.pitch_st) if note.pitch_hz is None else note.pitch_hz
 
 
 def render(audition, out=None, progress=None):
@@ -76,6 +76,10 @@ def render(audition, out=None, progress=None):
         if not low <= value <= high:
             raise ParamError(f"{name} must be {low}..{high}, got {value:g}")
     notes, steps = parse(audition.notes)
+    hz_of = {n: _hz(n, audition.tuning) for n in notes}
+    notes = [n for n in notes if hz_of[n] == hz_of[n]]
+    if not notes:
+        raise SetError("the tuning has no key for any of these notes")
     slid = {n.step for n in notes if n.slide}
     voices = audition.voices or (1 if slid else VOICES)
     rig = Rig(audition.rate_hz, 2, sets.default_limiter())
@@ -91,7 +95,7 @@ def render(audition, out=None, progress=None):
             frames = min(BLOCK, total - at)
             while waiting and waiting[0][0] < at + frames + BLOCK:
                 sample, length, note = waiting.pop(0)
-                rig.push(sample, NOTE, pitch_hz=_hz(note, audition.tuning), level=note.level,
+                rig.push(sample, NOTE, pitch_hz=hz_of[note], level=note.level,
                          length=length, flags=SLIDE if note.slide else 0)
             play(sound_at[at:at + frames], frames)
             if files:

@@ -192,6 +192,8 @@ def audition(name: Annotated[str, typer.Argument(metavar="SOUND", help="see `syn
                  help="the voice that an effect is heard behind")] = "string",
              voices: Annotated[int | None, typer.Option(
                  help="at most so many at once; default 16, one where a slide is written")] = None,
+             tuning: Annotated[Path | None, typer.Option(help="a Scala file, F.scl")] = None,
+             kbm: Annotated[Path | None, typer.Option(help="which keys play its degrees")] = None,
              tail: Annotated[float, typer.Option(help="seconds after the last step")] = 2.0,
              rate: Rate = 48000, out: Out = None,
              plot: Annotated[Path | None, typer.Option(
@@ -201,11 +203,12 @@ def audition(name: Annotated[str, typer.Argument(metavar="SOUND", help="see `syn
     with console.patience("compiling the engine's loops, once on this machine"):
         from engine import audition as stage
         from engine import plot as pictures
+        from engine.formats.scl import tuning_of
         from engine.sounds import sound
     out = out or console.free_name(Path(name).stem, ".wav")
     thing = sound(name)
     what = stage.Audition(name, notes, bpm, beats, tail, stage.values_of(values or (), thing),
-                          source, voices, rate)
+                          source, voices, rate, tuning_of(tuning, kbm))
     with console.progress(f"{name} to {out}") as report:
         samples, result = stage.render(what, out, report)
     if plot:

@@ -24,11 +24,6 @@ SWEPT = "djfilter.position"
 REMEMBERED = 256                          # notes that a panic can take back
 
 
-def hz(pitch_st):
-    """MIDI number to Hz, A4 = 440."""
-    return 440.0 * 2.0 ** ((pitch_st - 69.0) / 12.0)
-
-
 def links_of(made, table, features):
     """A set's links, checked against its own table and the names of the features."""
     known = dict(zip(table.registry.paths, table.registry.params, strict=True))
@@ -210,6 +205,9 @@ class Conductor:
         if note.part not in table.parts:
             self._miss(note.part, f"the music plays {note.part!r}, which is no part of the set")
             return
+        pitch_hz = self.made.tuning.hz(note.pitch_st)
+        if pitch_hz != pitch_hz:              # a key that the tuning leaves out
+            return
         start = self.clock.sample_of(step + note.delay_steps)
         if self.live and start < self.rig.sample - LATE_S * self.clock.rate_hz:
             self.late_notes += 1              # a gap is better than a burst
@@ -217,8 +215,7 @@ class Conductor:
         self._starts.append(start)
         length = max(1, round(note.length_steps * self.clock.samples_per_step(step)))
         self._send(self.rig.push(start, NOTE, self.deck, table.part_index(note.part), length=length,
-                                 flags=int(note.slide), pitch_hz=hz(note.pitch_st),
-                                 level=note.level))
+                                 flags=int(note.slide), pitch_hz=pitch_hz, level=note.level))
 
     # ---- controls
     def _control(self, kind, value=0.0, text=""):

@@ -159,7 +159,7 @@ def replay(path, out, options=None, progress=None):
     take, options = Take(path), options or Options()
     head, tables = take.head, {}
     options = dataclasses.replace(options, out=out, rate_hz=head["rate_hz"])
-    made = [sets.read(t["source"], t["name"]) for t in take.tables]
+    made = [sets.read(t["source"], t["name"], None) for t in take.tables]
     first = made[0].table(take.tables[0]["noise_seed"])
     count = len(first.parts) + len(first.sends)
     rig = Rig(head["rate_hz"], 4 + 2 * count if options.stems else 4, made[0].limiter)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from engine.clock import check_bpm
 from engine.errors import EngineError, SetError, suggestion
+from engine.formats.scl import EQUAL, Equal, Tuning
 from engine.parts import Fx, Part
 from engine.table import Table
 
@@ -29,6 +30,7 @@ class Set:
     tokens_per_bar   how many of the model's tokens one bar holds: 1, 2, 4, 8 or 16
     limiter          the last effect; the installed one when it is left out
     music            the writer of patterns: `.player(steps_per_token, bars)` (see `mappings`)
+    tuning           what note numbers sound as: Tuning("scale.scl", kbm="keys.kbm")
     links            rows of Link and Trigger;  key_part  whose strikes the duck follows
     seed             of the model's sampler;  noise_seed  of the kernels' noise, never of a note
     """
@@ -49,6 +51,7 @@ class Set:
     out_level_db: float = 0.0
     links: tuple = ()
     music: object = None
+    tuning: object = EQUAL
     name: str = ""
     doc: str = ""
     source: str = ""
@@ -75,7 +78,8 @@ class Set:
                 ("model", str, "a folder, a hub id or 'embedded'"),
                 ("sends", dict, "a dict of name: Fx(...)"),
                 ("master", tuple | list, "a tuple of effects, (A,) for one"),
-                ("links", tuple | list, "a tuple of Link and Trigger rows, (A,) for one")):
+                ("links", tuple | list, "a tuple of Link and Trigger rows, (A,) for one"),
+                ("tuning", Equal | Tuning, 'a Tuning("scale.scl")')):
             value = getattr(self, name)
             if not isinstance(value, kind):
                 raise SetError(f"{name} must be {wanted}, got {value!r:.60}")
@@ -117,8 +121,8 @@ class _Reader:
     OPERATORS = {ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b,
                  ast.Mult: lambda a, b: a * b, ast.Div: lambda a, b: a / b}
 
-    def __init__(self, where):
-        self.where, self.names = where, {}
+    def __init__(self, where, folder):
+        self.where, self.folder, self.names = where, folder, {}
 
     def fault(self, node, text):
         return SetError(f"{self.where}, line {getattr(node, 'lineno', 1)}: {text}")
@@ -202,6 +206,10 @@ class _Reader:
         named = {k.arg: self.value(k.value) for k in node.keywords if k.arg}
         if len(named) < len(node.keywords):
             raise self.fault(node, "** is not allowed in a set")
+        if made is Tuning:
+            if self.folder is None:
+                return EQUAL
+            named.setdefault("folder", self.folder)
         try:
             return made(*arguments, **named)
         except EngineError as fault:
@@ -211,8 +219,11 @@ class _Reader:
             raise self.fault(node, text) from fault
 
 
-def read(source, where):
-    """The Set that a set file's text describes; raises SetError with the line."""
+def read(source, where, folder=""):
+    """The Set that a set file's text describes; raises SetError with the line.
+
+    folder   where its tuning files are; None: leave them closed, a take's events are in Hz
+    """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
@@ -221,7 +232,7 @@ def read(source, where):
         raise SetError(f"{where}, line {line}: not readable: {why}") from fault
     if len(source.splitlines()) > LONGEST_LINES:
         raise SetError(f"{where}: a set has at most {LONGEST_LINES} lines")
-    reader = _Reader(where)
+    reader = _Reader(where, folder)
     try:
         reader.run(tree)
     except RecursionError as fault:
@@ -271,7 +282,7 @@ def load(name):
         source = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise SetError(f"{path}: cannot be read: {fault}") from fault
-    return read(source, path.name)
+    return read(source, path.name, path.parent)
 
 
 __all__ = ["Fx", "Part", "Set", "find", "load", "names", "read"]

@@ -10,6 +10,7 @@ from toys import BELL, GAIN, STEADY, play
 from engine.clock import Clock
 from engine.conductor import Conductor
 from engine.errors import EngineError, MappingError
+from engine.formats.scl import Tuning
 from engine.journal import Recorder, Take
 from engine.mapping import Link, Note, Step, Target, Trigger
 from engine.parts import Fx, Part
@@ -128,6 +129,16 @@ def test_a_miss_is_counted_once_and_nothing_comes_in_a_burst():
     assert consumed(conductor) == [(0, 0), (2, 1), (9, 2), (11, 3), (13, 4), (15, 5)]
     assert [step for step, _, late in conductor.player.heard if late] == [4, 5, 6, 7, 8, 17]
     assert conductor.late_records == 2
+
+
+@pytest.mark.parametrize(("middle", "heard"), [(69, [432.0]), (68, [])])
+def test_notes_sound_in_the_set_s_tuning(middle, heard, tmp_path):
+    """A fifth up, one key in two left out: the music's note 69 has a key or none."""
+    (tmp_path / "a.scl").write_text("fifths\n1\n3/2\n")
+    (tmp_path / "a.kbm").write_text(f"2\n0\n127\n{middle}\n{middle}\n432.0\n1\n0\nx\n")
+    conductor, _, _ = stage(tuning=Tuning("a.scl", "a.kbm", tmp_path))
+    rows = run(conductor, 4)
+    assert sorted(set(rows[rows["kind"] == NOTE]["pitch_hz"])) == heard and not conductor.dropped
 
 
 @pytest.mark.parametrize("rate", [0.5, 2.0, 5.0, 50.0])
