@@ -6,6 +6,7 @@ import numpy as np
 
 from engine import sets
 from engine.errors import ParamError, SetError, suggestion
+from engine.formats.acid import Pattern
 from engine.formats.notes import parse
 from engine.formats.scl import EQUAL
 from engine.parts import Fx, Part
@@ -23,19 +24,33 @@ BLOCK, VOICES = 1024, 16
 class Audition:
     """What to play. `values` are parameters of the sound; an effect is heard behind `source`.
 
-    voices  None: one where a slide is written, as on a 303, else sixteen
+    notes   a line of notes, or an acid Pattern
+    bpm, beats (of a step), gate (share of a step)   None: the pattern's, else 120, 1 and 0.9
+    voices  None: one for a pattern or where a slide is written, as on a 303, else sixteen
     """
 
     name: str
-    notes: str = "C3 E3 G3 C4"
-    bpm: float = 120.0
-    beats: float = 1.0                    # a step
+    notes: object = "C3 E3 G3 C4"
+    bpm: float | None = None
+    beats: float | None = None
+    gate: float | None = None
     tail_s: float = 2.0
     values: dict = dataclasses.field(default_factory=dict)
     source: str = "string"
     voices: int | None = None
     rate_hz: int = 48000
     tuning: object = EQUAL
+
+    def __post_init__(self):
+        score = self.notes
+        if not isinstance(score, Pattern):
+            score = Pattern(*parse(score), beats=1.0, gate=0.9)
+        one = score is self.notes or any(note.slide for note in score.notes)
+        self.voices = self.voices or (1 if one else VOICES)
+        self.notes, self.steps = score.notes, score.steps
+        for name in ("bpm", "beats", "gate"):
+            if getattr(self, name) is None:
+                setattr(self, name, getattr(score, name))
 
 
 def values_of(words, thing):
@@ -68,35 +83,45 @@ def _hz(note, tuning):
     return tuning.hz(note.pitch_st) if note.pitch_hz is None else note.pitch_hz
 
 
-def render(audition, out=None, progress=None):
-    """Plays it offline; returns (samples (n, 2) float32, report), written to `out` if given."""
-    for name, value, low, high in (("bpm", audition.bpm, 20, 400), ("beats", audition.beats,
-                                   0.03, 16), ("tail", audition.tail_s, 0, 60),
-                                   ("rate", audition.rate_hz, 8000, 192000)):
+def _check(audition):
+    for name, value, low, high in (
+            ("bpm", audition.bpm, 20, 400), ("beats", audition.beats, 0.03, 16),
+            ("gate", audition.gate, 0.01, 1), ("tail", audition.tail_s, 0, 60),
+            ("rate", audition.rate_hz, 8000, 192000)):
         if not low <= value <= high:
             raise ParamError(f"{name} must be {low}..{high}, got {value:g}")
-    notes, steps = parse(audition.notes)
-    hz_of = {n: _hz(n, audition.tuning) for n in notes}
-    notes = [n for n in notes if hz_of[n] == hz_of[n]]
-    if not notes:
+
+
+def _events(audition, step):
+    """(sample, length, Hz, level, flags) of each note; what is slid from is held until then."""
+    slid, found = {n.step for n in audition.notes if n.slide}, []
+    for n in audition.notes:
+        hz = _hz(n, audition.tuning)
+        held = 0.01 if n.step + n.steps in slid else audition.gate - 1.0
+        if hz == hz:
+            found.append((round(n.step * step), round((n.steps + held) * step), hz, n.level,
+                          SLIDE if n.slide else 0))
+    if not found:
         raise SetError("the tuning has no key for any of these notes")
-    slid = {n.step for n in notes if n.slide}
-    voices = audition.voices or (1 if slid else VOICES)
-    rig = Rig(audition.rate_hz, 2, sets.default_limiter())
-    rig.load(Table({"sound": _part(audition, voices)}, rate_hz=audition.rate_hz))
+    return found
+
+
+def render(audition, out=None, progress=None):
+    """Plays it offline; returns (samples (n, 2) float32, report), written to `out` if given."""
+    _check(audition)
     step = audition.rate_hz * 60.0 / audition.bpm * audition.beats
-    total = round(steps * step + audition.tail_s * audition.rate_hz)
-    held = {n: 0.01 if n.step + n.steps in slid else -0.1 for n in notes}   # until it is slid from
-    waiting = [(round(n.step * step), round((n.steps + held[n]) * step), n) for n in notes]
+    waiting = _events(audition, step)
+    rig = Rig(audition.rate_hz, 2, sets.default_limiter())
+    rig.load(Table({"sound": _part(audition, audition.voices)}, rate_hz=audition.rate_hz))
+    total, notes = round(audition.steps * step + audition.tail_s * audition.rate_hz), len(waiting)
     play, at, sound_at = caller(rig), 0, np.zeros((total, 2), np.float32)
     files = Files({str(out): 0}, audition.rate_hz) if out else None
     try:
         while at < total:
             frames = min(BLOCK, total - at)
             while waiting and waiting[0][0] < at + frames + BLOCK:
-                sample, length, note = waiting.pop(0)
-                rig.push(sample, NOTE, pitch_hz=hz_of[note], level=note.level,
-                         length=length, flags=SLIDE if note.slide else 0)
+                sample, length, hz, level, flags = waiting.pop(0)
+                rig.push(sample, NOTE, pitch_hz=hz, level=level, length=length, flags=flags)
             play(sound_at[at:at + frames], frames)
             if files:
                 files.write(sound_at[at:at + frames])
@@ -112,5 +137,5 @@ def render(audition, out=None, progress=None):
         raise
     peak = float(np.abs(sound_at).max())
     return sound_at, {"sound": audition.name, "seconds": total / audition.rate_hz,
-                      "notes": len(notes), "peak_db": 20.0 * float(np.log10(max(peak, 1e-6))),
+                      "notes": notes, "peak_db": 20.0 * float(np.log10(max(peak, 1e-6))),
                       "out": str(Path(out)) if out else None, **rig.counters()}

@@ -186,8 +186,12 @@ def audition(name: Annotated[str, typer.Argument(metavar="SOUND", help="see `syn
                  metavar="[PARAMETER=NUMBER]...", help="as in cutoff_hz=400")] = None,
              notes: Annotated[str, typer.Option(help='"C2 G2! C3~ - C3+E3+G3 440hz": ! accent, '
                                                      "~ slide, _ longer, - rest")] = "C3 E3 G3 C4",
-             bpm: Tempo = 120.0,
-             beats: Annotated[float, typer.Option(help="of one step")] = 1.0,
+             pattern: Annotated[Path | None, typer.Option(
+                 help="instead: a file of 303 steps, C2 C2' -- D#2~ C2! __")] = None,
+             bpm: Annotated[float | None, typer.Option(
+                 help="beats a minute; default 120, or the pattern's")] = None,
+             beats: Annotated[float | None, typer.Option(
+                 help="of one step; default 1, or the pattern's")] = None,
              source: Annotated[str, typer.Option(
                  help="the voice that an effect is heard behind")] = "string",
              voices: Annotated[int | None, typer.Option(
@@ -203,16 +207,19 @@ def audition(name: Annotated[str, typer.Argument(metavar="SOUND", help="see `syn
     with console.patience("compiling the engine's loops, once on this machine"):
         from engine import audition as stage
         from engine import plot as pictures
+        from engine.formats import acid
         from engine.formats.scl import tuning_of
         from engine.sounds import sound
     out = out or console.free_name(Path(name).stem, ".wav")
     thing = sound(name)
-    what = stage.Audition(name, notes, bpm, beats, tail, stage.values_of(values or (), thing),
-                          source, voices, rate, tuning_of(tuning, kbm))
+    score = acid.read(pattern) if pattern else notes
+    what = stage.Audition(name, score, bpm, beats, None, tail,
+                          stage.values_of(values or (), thing), source, voices, rate,
+                          tuning_of(tuning, kbm))
     with console.progress(f"{name} to {out}") as report:
         samples, result = stage.render(what, out, report)
     if plot:
-        pictures.draw(samples, rate, plot, f"{name}: {notes}")
+        pictures.draw(samples, rate, plot, f"{name}: {pattern or notes}")
     console.give(result | {"plot": str(plot) if plot else None}, as_json,
                  f"{out}: {result['seconds']:.1f} s, peak {result['peak_db']:.1f} dB"
                  + (f"; picture in {plot}" if plot else ""))
