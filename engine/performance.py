@@ -134,7 +134,7 @@ class Performance:
     def _build(self, stems, meanwhile):
         made, options = self.made, self.options
         prepare(made, self.progress)
-        self.table = made.table()
+        self.table = made.table(rate_hz=options.rate_hz)
         channels = 4 + 2 * (len(self.table.parts) + len(self.table.sends)) if stems else 4
         self.rig = Rig(options.rate_hz, channels, made.limiter)
         self.rig.load(self.table)

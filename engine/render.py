@@ -160,12 +160,13 @@ def replay(path, out, options=None, progress=None):
     head, tables = take.head, {}
     options = dataclasses.replace(options, out=out, rate_hz=head["rate_hz"])
     made = [sets.read(t["source"], t["name"], None) for t in take.tables]
-    first = made[0].table(take.tables[0]["noise_seed"])
+    first = made[0].table(take.tables[0]["noise_seed"], rate_hz=head["rate_hz"])
     count = len(first.parts) + len(first.sends)
     rig = Rig(head["rate_hz"], 4 + 2 * count if options.stems else 4, made[0].limiter)
     rig.load(first)
     for entry, one in zip(take.tables[1:], made[1:], strict=True):
-        tables[entry["sample"]] = (entry["deck"], one.table(entry["noise_seed"]))
+        table = one.table(entry["noise_seed"], rate_hz=head["rate_hz"])
+        tables[entry["sample"]] = (entry["deck"], table)
     files = Files(_columns(options, first, out), head["rate_hz"])
     events, at = take.events, [0]
 

@@ -182,7 +182,7 @@ class Session:
             if not known_sounds(made, self.conductor.made):
                 self.say("compiling what is new in the saved set")
                 prepare_aside(path)
-            table = made.table()
+            table = made.table(rate_hz=self.options.rate_hz)
             links_of(made, table, self.performance.meter.names)
         except Exception as fault:            # whatever it is, the old set plays on
             self.say(f"the saved set is wrong, the old one plays on: {fault}")

@@ -90,10 +90,11 @@ class Set:
         if not isinstance(self.top_p, int | float) or not 0.01 <= self.top_p <= 1.0:
             raise SetError(f"top_p must be 0.01..1, got {self.top_p!r}")
 
-    def table(self, noise_seed=None, deck="a"):
+    def table(self, noise_seed=None, deck="a", rate_hz=48000):
         """The set as rig memory; compiles what is not compiled yet."""
+        noise_seed = self.noise_seed if noise_seed is None else noise_seed
         return Table(self.parts, self.sends, self.master, self.duck, self.key_part,
-                     self.out_level_db, self.noise_seed if noise_seed is None else noise_seed, deck)
+                     self.out_level_db, noise_seed, deck, rate_hz)
 
 
 def check_tokens_per_bar(tokens):

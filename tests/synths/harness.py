@@ -3,6 +3,7 @@ import ctypes
 
 import numpy as np
 
+from engine.parts import Part
 from engine.rig_parts import halved
 from engine.rt import QUANTUM, f32
 from engine.unit import CLEAR, FINISH, RELEASE, RENDER, STRIKE, unit_of
@@ -24,6 +25,10 @@ class Sound:
             at += size * count
         if "seed" in self.runs:
             self.runs["seed"][:] = np.arange(1, count + 1)
+        if getattr(thing, "begin", None):
+            values, self.keep = thing.begin(Part(thing, voices=count, **params), rate_hz)
+            for name, words in values.items():
+                self.runs[name][:2 * len(words)] = words.view(f32)
         self.params = np.array([p.default for p in thing.params], f32)
         self.set(**params)
 
