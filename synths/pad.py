@@ -10,7 +10,7 @@ import numpy as np
 from engine.kernels.waves import advance, quiet, vsaw
 from engine.lanes import add, fma, load, noise, select, store, vfloor, vmax, vmin
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, decay_per_sample, exp2, f32, rt, tangent
+from engine.rt import LANE, QUANTUM, decay_per_sample, exp2, f32, rt, sqrt, tangent
 from engine.voice import Voice, fields
 
 PARAMS = (
@@ -81,10 +81,10 @@ def render(s, g, p, pitch_hz, out, dt):
     hz = vmax(load(pitch_hz, v), f32(5))
     saws(s, g, p, hz, dt)
     env, aim = envelope(s, v, p, dt)
-    level = load(s.level, v) * f32(0.14)
+    k = f32(1.5) - f32(1.3) * p.resonance                   # a high peak is made up for
+    level = load(s.level, v) * (f32(0.14) * sqrt(min(k * f32(1 / 1.305), f32(1))))
     loud, climb = env * level, (aim - env) * level * (f32(1) / SPAN)
     wide = tangent(f32(math.pi) * dt * min(p.cutoff_hz, f32(0.2) / dt))
-    k = f32(1.5) - f32(1.3) * p.resonance
     bottom, over = f32(1) / (f32(1) + wide * (wide + k)), vmax(hz * p.thin, f32(30))
     sag = vmin(over * f32(6.2832) * dt, f32(0.9))
     low, band, deep = load(s.low, v), load(s.band, v), load(s.deep, v)
