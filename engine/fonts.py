@@ -189,7 +189,7 @@ class StandIn:
         from engine.sounds import sound
         from engine.unit import unit_of
         thing = sound(name)
-        self.unit, self.count = unit_of(thing), thing.padded
+        self.unit, self.count = unit_of(thing), thing.layout(1)[0]
         self.state = np.zeros((voices, max(1, thing.state.floats) * self.count), np.float32)
         self.pitch = np.full((voices, self.count), 100.0, np.float32)
         self.params = np.array([values.get(p.name, p.default) for p in thing.params] or [0.0],

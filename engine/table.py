@@ -93,7 +93,7 @@ class Table:
 
     def _part(self, row, name, part, group, noise_seed):
         voice = part.voice
-        count = -(-part.voices // voice.padded) * voice.padded
+        count, _ = voice.layout(part.voices)
         sends = tuple(Param(f"{send}_send", 0.0, 1.0, 0.0, "lin", 0.02) for send in self.sends)
         names = {p.name for p in (*voice.params, *STRIP_PARAMS, *sends)}
         if len(names) < len(voice.params) + len(STRIP_PARAMS) + len(sends):

@@ -12,11 +12,14 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
+from types import FunctionType
 
-from numba import config, types
+from numba import config, njit, types
 
+from engine import lanes
 from engine.errors import EngineError
-from engine.rt import QUANTUM
+from engine.rt import LANE, QUANTUM, SAFE
 from engine.voice import Effect, Voice
 
 STRIKE, RELEASE, RENDER, CLEAR, PLAY, FINISH = range(6)
@@ -29,7 +32,7 @@ from engine.lanes import turned
 from engine.rig_play import (
     POSITIVE, any_active, attend, clean, pour_in, settle, settle_whole, ticks, voices_of, watched)
 from engine.rt import QUANTUM, f32, pointer, rt, rt_inlined
-from engine.unit import SIGNATURE
+from engine.unit import SIGNATURE, narrowed
 from {module} import {kernels}
 from {shapes} import Params, State
 
@@ -117,7 +120,10 @@ GROUPED = """        if playing:
                 clean(block, FRAMES * GROUP)
             render(s, g, p, hz, block, a)
             if playing:
-                spread(h, t, part, voice, g * GROUP, block)"""
+                spread(h, t, part, voice, g * GROUP, GROUP, block)"""
+# a wide voice's part of up to 16 is one plain group: a lone acid line does not pay for 64
+NARROW = "        if count > 16:\n" + indent(GROUPED, "    ") + "\n        else:\n" + indent(
+    GROUPED.replace("GROUP", "16").replace("render(", "narrow("), "    ")
 WHOLE = """        if playing:
             part[R.SOUNDING] = any_active(h, t, part, voice, first, last)
         if not playing or part[R.SOUNDING] > 0:
@@ -128,17 +134,17 @@ WHOLE = """        if playing:
             if playing:
                 settle_whole(h, t, part, voice, block, FRAMES)"""
 SPREAD = """
-@rt
-def spread(h, t, part, voice, first, block):
+@rt_inlined
+def spread(h, t, part, voice, first, group, block):
     tick, first, count = ticks(h, part), first & POSITIVE, part[R.COUNT] & POSITIVE
     columns = carray(pointer(h[R.SCRATCH] + 4 * R.S_TURNED), (16 * FRAMES,), f32)
-    for lane in range(0, GROUP, 16):
+    for lane in range(0, group, 16):
         sounds, end = False, min(first + lane + 16, part[R.POLYPHONY])
         for v in range(first + lane, end):
             sounds = sounds or voice[R.ACTIVE * count + v] == 1
         if sounds:
             for i in range(0, FRAMES, 16):
-                turned(block, i * GROUP + lane, GROUP, columns, i, FRAMES)
+                turned(block, i * group + lane, group, columns, i, FRAMES)
             for v in range(first + lane, end):
                 if voice[R.ACTIVE * count + v] == 1:
                     at = 4 * FRAMES * (v - first - lane)
@@ -148,8 +154,9 @@ def spread(h, t, part, voice, first, block):
                     else:
                         pour_in(part, voice, v, one, FRAMES)
 """
+INLINED = {"prepare": "prepare = rt_inlined(prepare.py_func)", "wide": "narrow = narrowed(render)"}
 ROLES = ("render", "strike", "release", "finish", "prepare")
-LOOPS = {"time": TIME, "lanes": GROUPED, "wide": GROUPED, "whole": WHOLE}
+LOOPS = {"time": TIME, "lanes": GROUPED, "wide": NARROW, "whole": WHOLE}
 EFFECT = """    if op == 2:
         left = carray(pointer(out), (FRAMES,), f32)
         right = carray(pointer(pitch), (FRAMES,), f32)
@@ -181,6 +188,25 @@ class Unit:
 
 
 _units = {}
+PLAIN = {"WIDE": LANE, "load_wide": lanes.load, "splat_wide": lanes.splat, "add_wide": lanes.add}
+rt_inlined_here = njit(nogil=True, error_model="numpy", fastmath=SAFE, forceinline=True)
+
+
+def narrowed(kernel, known=None):
+    """A wide kernel for groups of 16: its wide names, and those of what it calls in its file, stand
+    for the plain ones. Not cached by itself: that would be under the wide one's name."""
+    known = {} if known is None else known
+    if kernel not in known:
+        function = kernel.py_func
+        own = dict(function.__globals__)
+        known[kernel] = rt_inlined_here(FunctionType(function.__code__, own, function.__name__))
+        for name in function.__code__.co_names:
+            value = own.get(name)
+            if name in PLAIN:
+                own[name] = PLAIN[name]
+            elif getattr(getattr(value, "py_func", None), "__module__", "") == function.__module__:
+                own[name] = narrowed(value, known)
+    return known[kernel]
 
 
 def _clear_lines(sound):
@@ -209,7 +235,8 @@ def _source(sound):
         shapes=_written("shapes", SHAPES.format(
             fields=" ".join(sound.state.sizes), params=" ".join(names))),
         kernels=", ".join(f"{k.__name__} as {role}" for role, k in _kernels(sound).items()),
-        inlined="prepare = rt_inlined(prepare.py_func)\n" if voice and sound.prepare else "",
+        inlined="\n".join(INLINED[kind] for kind in INLINED if voice and kind in (
+            sound.shape, sound.prepare and "prepare")) + "\n",
         frames=QUANTUM * sound.oversample if voice else QUANTUM,
         group=sound.group if voice else 1,
         param_count=max(1, len(names)),

@@ -54,7 +54,8 @@ class Voice:
     shape "time"   render(s, v, p, pitch_hz, out, dt) adds 32 samples of voice v to out (32,)
     shape "lanes"  render(s, g, p, pitch_hz, out, dt) adds 32 frames of voices 16 g .. 16 g + 15 to
     out (32 * 16,), frame by frame; pitch_hz is the (voices,) array
-    shape "wide"   the same with 64 voices
+    shape "wide"   the same with 64 voices: load_wide and the like; a part of up to 16 is compiled
+    a second time, as "lanes"
     shape "whole"  render(s, v, p, pitch_hz, out, dt) adds 32 samples of all voices to out, as long
     as one sounds; v is 0, pitch_hz the array
     oversample     2: 64 samples or frames at twice the rate, and dt is the time of one of those;
@@ -93,10 +94,11 @@ class Voice:
         """How many voices one call of render computes."""
         return GROUPS[self.shape]
 
-    @property
-    def padded(self):
-        """The voices of a part are laid out in multiples of this."""
-        return LANE if self.prepare else self.group
+    def layout(self, voices):
+        """(voices that a part of so many has room for, voices that one call renders)."""
+        group = LANE if self.shape == "wide" and voices <= LANE else self.group
+        step = LANE if self.prepare else group
+        return -(-voices // step) * step, group
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Player(Sound):
     """One part: strike, release and play as the rig would."""
 
     def __init__(self, voice, voices=None, rate_hz=RATE_HZ, **params):
-        count = -(-(voices or 1) // voice.padded) * voice.padded
+        count, self.group = voice.layout(voices or 1)
         super().__init__(voice, count, rate_hz, params)
         self.pitch_hz = np.full(self.count, 261.6256, f32)
         self.half, self.sums = None, {}
@@ -63,7 +63,7 @@ class Player(Sound):
     def play(self, seconds):
         """(samples, voices) float32."""
         quanta = int(np.ceil(seconds / self.dt / QUANTUM))
-        wide, over = self.thing.group, self.thing.oversample
+        wide, over = self.group, self.thing.oversample
         out = np.zeros((self.count // wide, quanta, QUANTUM * over * wide), f32)
         for q in range(quanta):
             for g in range(len(out)):
