@@ -105,7 +105,10 @@ def halved(twice, z, out):
 
 @rt
 def play_part(h, t, part, dt):
-    """Renders a part's voices into the mono scratch; False when it is asleep."""
+    """Renders a part's voices into the mono scratch; False when it is asleep: none sounds, and what
+    they left has died away."""
+    if part[AWAKE] == 0:
+        return False
     over = part[OVER]
     size = over * QUANTUM
     mono = floats(part[MONO], 2 * size)
@@ -114,8 +117,6 @@ def play_part(h, t, part, dt):
               t[VALUE] + 4 * part[FIRST], address_of(t), address_of(part), dt / f32(over), f32(0))
     if part[SOUNDING] > 0:
         part[AWAKE] = max(part[AWAKE], AWAKE_QUANTA)
-    if part[AWAKE] == 0:
-        return False
     part[AWAKE] -= 1
     part[SUSPECT] = max(part[SUSPECT] - 1, 0)
     if peak_of(mono, size) > TOO_LOUD:                      # some voice is broken: which one?

@@ -4,6 +4,8 @@ fades. Thread: audio."""
 from engine.rig_words import (
     ACTIVE,
     AGE,
+    AWAKE,
+    AWAKE_QUANTA,
     CHOKE_GROUP,
     CHOKE_QUANTA,
     COUNT,
@@ -80,6 +82,7 @@ def strike(h, t, part, v, hz, level, offset, length):
     h[SERIAL] += 1
     h[STRIKES] += 1
     voice[ACTIVE * n + v] = 1
+    part[AWAKE] = max(part[AWAKE], AWAKE_QUANTA)
     voice[GATE * n + v] = 1
     voice[AGE * n + v] = h[SERIAL]
     voice[RELEASE_AT * n + v] = h[SAMPLE] + offset + length if length > 0 else i8(1) << i8(60)

@@ -39,15 +39,22 @@ def stage(z, x, side, g, k, bottom, high_pass):
 
 @rt
 def render(s, p, left, right, key, dt):
-    """Filter a quantum of left and right in place; in the middle the samples pass unchanged."""
+    """Filter a quantum of left and right in place; in the middle it sleeps."""
     top = f32(0.42) / dt
     low_hz = f32(20000) * exp2(f32(8.38) * min(p.position, f32(0)))
     high_hz = f32(20) * exp2(f32(8.814) * max(p.position, f32(0)))
     aim_low = tangent(f32(math.pi) * dt * min(low_hz, top))
     aim_high = tangent(f32(math.pi) * dt * min(high_hz, top))
     aim = min(max((abs(p.position) - CLEAR) * f32(16), f32(0)), f32(1))
-    if s.awake[0] == f32(0):
-        s.low_g[0], s.high_g[0], s.mix[0], s.awake[0] = aim_low, aim_high, aim, f32(1)
+    if aim == f32(0) and s.mix[0] == f32(0):
+        s.awake[0] = f32(-1)
+        return
+    if s.awake[0] < f32(1):
+        if s.awake[0] == f32(0):                            # born away from the middle
+            s.mix[0] = aim
+        for n in range(8):
+            s.low_pass[n], s.high_pass[n] = f32(0), f32(0)
+        s.low_g[0], s.high_g[0], s.awake[0] = aim_low, aim_high, f32(1)
     low_g, high_g, mix, part = s.low_g[0], s.high_g[0], s.mix[0], f32(1 / QUANTUM)
     k, low_pass = f32(1.5) - f32(1.2) * p.resonance, p.position < f32(0)
     for i in range(QUANTUM):

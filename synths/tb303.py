@@ -24,7 +24,7 @@ from engine.lanes import (
     vtanh,
 )
 from engine.param import Param
-from engine.rt import QUANTUM, WIDE, exp2, f32, flush, rt
+from engine.rt import LANE, QUANTUM, WIDE, exp2, f32, flush, rt
 from engine.voice import Voice, fields
 
 PARAMS = (
@@ -93,6 +93,46 @@ def ladder(x, s1, s2, s3, s4, slow, g, k, a1, a2, a3, a4, loop, lag):
     slow = fma(lag, v4 - slow, slow)
     return v4, fma(f32(2), v1, -s1), fma(f32(2), v2, -s2), fma(f32(2), v3, -s3), fma(
         f32(2), v4, -s4), slow
+
+
+@rt
+def ahead(s1, s2, s3, s4, slow, g, k, a1, a2, a3, a4, lag):
+    """What `ladder_ahead` keeps for a setting of the ladder: the gains of its stages, twice those from
+    its input; how its next output hangs on the states; and slow less that output, now."""
+    g1, g2, g3, g4 = (g + g) * a1, g * a2, g * a3, g * a4
+    p1, p2 = g1, g1 * g2
+    p3, p4 = p2 * g3, p2 * g3 * g4
+    by3, by2 = g4 * g3, g4 * g3 * g2
+    c1, m2 = by2 * a1, fma(by2, g1, by3)
+    m3 = fma(m2, g2, g4)
+    c2, c3, c4 = m2 * a2, m3 * a3, fma(m3, g3, splat_wide(f32(1))) * a4
+    near = fma(c1, p1, c2 * p2) + fma(c3, p3, c4 * p4)
+    rest = slow - (fma(c1, s1, c2 * s2) + fma(c3, s3, c4 * s4))
+    return (g1, g2, g3, g4, p1 + p1, p2 + p2, p3 + p3, p4, c1, c2, c3, c4,
+            fma(p4, lag, -near - near), rest)
+
+
+@rt
+def ladder_ahead(x, s1, s2, s3, s4, slow, rest, ready, k, a1, a2, a3, a4, loop, lag):
+    """`ladder` by the shortest way from one sample to the next, at a few more operations.
+
+    All stages come from the input at once, and so does rest, what is fed back into the next sample.
+    """
+    g1, g2, g3, g4, p1, p2, p3, p4, c1, c2, c3, c4, turn, _ = ready
+    e4 = a4 * s4
+    e3 = fma(g3, e4, a3 * s3)
+    e2 = fma(g2, e3, a2 * s2)
+    b1 = fma(g1, e2, a1 * s1)
+    b2 = fma(g2, b1, e2)
+    b3 = fma(g3, b2, e3)
+    b4 = fma(g4, b3, e4)
+    r1, r2, r3, r4 = (fma(f32(2), b1, -s1), fma(f32(2), b2, -s2), fma(f32(2), b3, -s3),
+                      fma(f32(2), b4, -s4))
+    later = fma(lag, b4 - slow, slow)
+    u = x + vtanh(fma(k * loop, rest, fma(x, loop, -x)))
+    rest = fma(turn, u, later - (fma(c1, r1, c2 * r2) + fma(c3, r3, c4 * r4)))
+    return fma(p4, u, b4), fma(p1, u, r1), fma(p2, u, r2), fma(p3, u, r3), fma(
+        p4 + p4, u, r4), fma(lag * p4, u, later), rest
 
 
 @rt
@@ -183,10 +223,16 @@ def render(s, g, p, pitch_hz, out, dt):
         a1, a2, a3, a4, loop = pivots(w, k)
         aim = aim * make_up
         climb = (aim - loud) * f32(1 / STEP)
+        ready = ahead(s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, lag)
+        rest = ready[13]
         for i in range(block, block + STEP):
             x, deep = wave(fma(step, f32(i), turns), per, p, deep, cut)
-            y, s1, s2, s3, s4, slow = ladder(
-                x, s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, loop, lag)
+            if WIDE == LANE:                # few voices wait for each other: the shortest way
+                y, s1, s2, s3, s4, slow, rest = ladder_ahead(
+                    x, s1, s2, s3, s4, slow, rest, ready, k, a1, a2, a3, a4, loop, lag)
+            else:
+                y, s1, s2, s3, s4, slow = ladder(
+                    x, s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, loop, lag)
             loud = loud + climb
             add_wide(out, i * WIDE, y * loud)
         loud = aim
