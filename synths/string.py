@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from engine.kernels.tuned import DELAY, TAPS, design, smooth, tap1, tap5
+from engine.kernels.tuned import DELAY, TAPS, design, loudest, mean, smooth, tap1, tap5
 from engine.kernels.waves import advance, quiet
 from engine.lanes import add, fma, load, noise, ramp, select, splat, store
 from engine.param import Param
@@ -32,10 +32,11 @@ SIZE, MARGIN = 4096, 8
 STRIDE = SIZE + 80                         # not a power of two, where all voices share cache sets
 SPACE = 2 * (QUANTUM + MARGIN)             # of the line that no period may fill
 # a voice's loop is one cache line: five taps, the whole delay, where the line is written and ends,
-# and what all that was last set for, the pitch first; `was` is what a moving loop leaves
+# and what all that was last set for, the pitch first; `was` is what a moving loop leaves;
+# the line is written before it is read, so a strike need not clear it
 PLACE, END, SEEN, LOOP, WAS = 6, 7, 8, 16, 8
 STATE = fields("level", "struck", "let_go", "turns", "seed", "keep_count",
-               loop=LOOP, was=WAS, line=STRIDE)
+               loop=LOOP, was=WAS, keep_line=STRIDE)
 SPAN, MIDDLE_HZ, NIBBLE = f32(QUANTUM), f32(261.6255653), f32(0.4)
 SOFT_HZ, LOUDER = f32(500.0), f32(math.log2(24.0))    # the touch: a low-pass of 500 Hz to 12 kHz
 LOW_E_HZ = f32(82.4069)
@@ -63,44 +64,33 @@ def excite(s, v, p, hz, dt):
     pick = max(min(int(np.rint(p.pick_position * f32(count))), count - 1), 1)
     start, seed, first = v * STRIDE + MARGIN, s.seed[v], np.int64(s.keep_count[v])
     for i in range(start - MARGIN, start):                  # of a string that still sounded
-        s.line[i] = f32(0)
+        s.keep_line[i] = f32(0)
     for i in range(0, count, LANE):
         n = ramp(i)
         early = n < f32(pick)
         saw = select(early, splat(f32(count)), splat(f32(0))) - f32(pick)
         back = select(early, noise(seed, first + i - pick + count), noise(seed, first + i - pick))
         rough = (noise(seed, first + i) - back) * NIBBLE
-        store(s.line, start + i, saw * (f32(-2.0) / f32(count)) + rough)
+        store(s.keep_line, start + i, saw * (f32(-2.0) / f32(count)) + rough)
     s.keep_count[v] = advance(s.keep_count[v], f32(count))
     touch_hz = SOFT_HZ * exp2(LOUDER * s.level[v] - f32(2) * p.palm)
-    smooth(s.line, start, count, exp2(f32(-9.0647203) * touch_hz * dt))
+    smooth(s.keep_line, start, count, exp2(f32(-9.0647203) * touch_hz * dt))
     if p.pick_direction > f32(0):
-        smooth(s.line, start, count, p.pick_direction)
-    peak = f32(1e-9)
-    for i in range(count):
-        peak = max(peak, abs(s.line[start + i]))
-    for i in range(count):
-        s.line[start + i] *= f32(0.5) * s.level[v] / peak
+        smooth(s.keep_line, start, count, p.pick_direction)
+    gain = f32(0.5) * s.level[v] / max(loudest(s.keep_line, start, count), f32(1e-9))
+    for i in range(0, count, LANE):
+        store(s.keep_line, start + i, load(s.keep_line, start + i) * gain)
     s.loop[v * LOOP + PLACE] = f32(MARGIN + count)
 
 
 @rt
 def balance(s, v):
-    """Take out what would ring on at DC: the line, each sample weighed by the taps it meets."""
+    """Take out what would ring on at DC."""
     at, o = v * LOOP, v * STRIDE + MARGIN
-    count, delay = int(s.loop[at + PLACE]) - MARGIN, int(s.loop[at + DELAY])
-    weight, whole, held = f32(0), f32(0), f32(0)
-    for k in range(TAPS):
-        whole += s.loop[at + k]
-    tail = whole
-    for age in range(count):                                # age 0 is the newest sample
-        if age >= delay and age - delay < TAPS:
-            tail -= s.loop[at + age - delay]
-        share = tail if age - delay < TAPS else f32(0)
-        held += share * s.line[o + count - 1 - age]
-        weight += share
-    for i in range(count):
-        s.line[o + i] -= held / weight
+    count = int(s.loop[at + PLACE]) - MARGIN
+    less = mean(s.keep_line, o, count, s.loop, at)
+    for i in range(0, count, LANE):
+        store(s.keep_line, o + i, load(s.keep_line, o + i) - less)
 
 
 @rt
@@ -113,7 +103,7 @@ def make_room(s, v):
     if place + QUANTUM > end:
         kept = min(max(least, min(2 * least, SIZE // 2)) + LANE & -LANE, place & -LANE)
         for i in range(0, kept, LANE):
-            store(s.line, o + i, load(s.line, o + place - kept + i))
+            store(s.keep_line, o + i, load(s.keep_line, o + place - kept + i))
         s.loop[at + PLACE] = f32(kept)
     s.loop[at + END] = f32(end)
 
@@ -126,21 +116,21 @@ def turn(s, v, moves, out):
     delay, old = int(s.loop[now + DELAY]), int(s.was[was + DELAY])
     if min(delay, old) >= LANE:
         for i in range(0, QUANTUM, LANE):
-            y = tap5(s.line, w + i - delay, s.loop, now)
+            y = tap5(s.keep_line, w + i - delay, s.loop, now)
             if moves:
-                before = tap5(s.line, w + i - old, s.was, was)
+                before = tap5(s.keep_line, w + i - old, s.was, was)
                 y = fma(y - before, ramp(i) * f32(1 / QUANTUM), before)
             y = quiet(y)
-            store(s.line, w + i, y)
+            store(s.keep_line, w + i, y)
             add(out, i, y)
     else:
         for i in range(QUANTUM):
-            y = tap1(s.line, w + i - delay, s.loop, now)
+            y = tap1(s.keep_line, w + i - delay, s.loop, now)
             if moves:
-                before = tap1(s.line, w + i - old, s.was, was)
+                before = tap1(s.keep_line, w + i - old, s.was, was)
                 y = before + (y - before) * (f32(i) * f32(1 / QUANTUM))
             y = flush(y)
-            s.line[w + i] = y
+            s.keep_line[w + i] = y
             out[i] += y
 
 
@@ -215,10 +205,10 @@ def render(s, v, p, pitch_hz, out, dt):
     if moves or delay < QUANTUM:
         turn(s, v, moves, out)
     else:
-        y = quiet(tap5(s.line, w - delay, s.loop, at))
-        z = quiet(tap5(s.line, w + LANE - delay, s.loop, at))
-        store(s.line, w, y)
-        store(s.line, w + LANE, z)
+        y = quiet(tap5(s.keep_line, w - delay, s.loop, at))
+        z = quiet(tap5(s.keep_line, w + LANE - delay, s.loop, at))
+        store(s.keep_line, w, y)
+        store(s.keep_line, w + LANE, z)
         add(out, 0, y)
         add(out, LANE, z)
     s.loop[at + PLACE] = f32(place + QUANTUM)

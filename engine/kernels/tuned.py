@@ -7,8 +7,24 @@ source   Jaffe & Smith, CMJ 7(2), 1983; J. O. Smith, PASP (extended Karplus-Stro
 """
 import math
 
-from engine.lanes import fma, load, splat
-from engine.rt import f32, rt
+import numpy as np
+
+from engine.kernels.lines import one_pole
+from engine.lanes import (
+    fma,
+    largest,
+    last,
+    load,
+    power,
+    ramp,
+    select,
+    splat,
+    store,
+    total,
+    vabs,
+    vmax,
+)
+from engine.rt import LANE, exp2, f32, rt
 
 TAPS, DELAY = 5, 5                        # in a row: the taps, then the whole delay
 
@@ -63,13 +79,54 @@ def tap1(line, j, c, at):
 
 
 @rt
+def within(line, start, i, count):
+    """Sixteen samples of line[start : start + count] from i on; 0 past its end."""
+    return select(ramp(i) < splat(f32(count)), load(line, start + i), f32(0))
+
+
+@rt
 def smooth(line, start, count, keep):
-    """A one-pole low-pass around a period of the line: as if it had gone round for ever."""
-    y, whole, share = f32(0), f32(1), f32(1) - keep
-    for i in range(count):
-        y = keep * y + share * line[start + i]
-        whole *= keep
-    y /= f32(1) - whole
-    for i in range(count):
-        y = keep * y + share * line[start + i]
-        line[start + i] = y
+    """A one-pole low-pass around a period of the line: as if it had gone round for ever.
+
+    The line past the period is written over, 32 samples of it.
+    """
+    n, share = ramp(0), f32(1) - keep
+    k2, k4 = keep * keep, keep * keep * keep * keep
+    pole = (select(n < f32(1), f32(0), splat(keep)), select(n < f32(2), f32(0), splat(k2)),
+            select(n < f32(4), f32(0), splat(k4)), select(n < f32(8), f32(0), splat(k4 * k4)),
+            power(keep, ramp(1)))
+    y, end = splat(f32(0)), start + (count + LANE - 1) // LANE * LANE
+    for i in range(0, count, LANE):
+        y = one_pole(within(line, start, i, count) * share, last(y), pole)
+    store(line, end, y)
+    around = line[end + (count - 1) % LANE] / (f32(1) - exp2(f32(count) * f32(np.log2(keep))))
+    y = splat(around)
+    for i in range(0, count, LANE):
+        y = one_pole(load(line, start + i) * share, last(y), pole)
+        store(line, start + i, y)
+
+
+@rt
+def loudest(line, start, count):
+    """The highest point of a period of the line."""
+    top = splat(f32(0))
+    for i in range(0, count, LANE):
+        top = vmax(top, vabs(within(line, start, i, count)))
+    return largest(top)
+
+
+@rt
+def mean(line, start, count, loop, at):
+    """What would ring on at DC: the mean of a period, each sample weighed by the taps it meets."""
+    delay, whole = min(int(loop[at + DELAY]), count), f32(0)
+    for k in range(TAPS):
+        whole += loop[at + k]
+    sums, first = splat(f32(0)), start + count - delay
+    for i in range(0, delay, LANE):
+        sums = sums + within(line, first, i, delay)
+    held, weight, share = total(sums) * whole, whole * f32(delay), whole
+    for age in range(delay, min(delay + TAPS, count)):      # the oldest meet only the last taps
+        share -= loop[at + age - delay]
+        held += share * line[start + count - 1 - age]
+        weight += share
+    return held / weight

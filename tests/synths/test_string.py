@@ -141,7 +141,7 @@ def test_let_go_it_falls_silent_to_the_last_bit():
     player.release()
     y = player.play(2.0)[:, 0]
     assert t60_s(y.astype(float), 220.0, 0.0, 0.15) == pytest.approx(0.2, rel=0.03)
-    assert not y[-4800:].any() and not player.runs["line"].any()
+    assert not y[-4800:].any() and not player.runs["keep_line"].any()
 
 
 def test_a_hard_touch_and_a_pick_across_the_string_are_brighter():
