@@ -18,6 +18,7 @@ from engine.rig_words import (
     FADE_TOTAL,
     FADING,
     FAINT,
+    FAINT_EVERY,
     FAINT_LEVEL,
     FIRST,
     FLOATS,
@@ -90,8 +91,8 @@ def ticks(h, part):
 @rt_inlined
 def watched(tick, voice, n, v):
     """Whether this voice is rendered aside this quantum."""
-    turn = ((tick + v) & (WATCH_EVERY - 1)) == 0 or tick < 0
-    return turn or voice[FADING * n + v] > 0 or voice[FAINT * n + v] > 0
+    every = FAINT_EVERY if voice[FAINT * n + v] > 0 else WATCH_EVERY
+    return ((tick + v) & (every - 1)) == 0 or tick < 0 or voice[FADING * n + v] > 0
 
 
 @rt_inlined
@@ -146,8 +147,9 @@ def settle(h, t, part, voice, v, block, count):
         for i in range(count):
             block[i] *= max(left - f32(1) - f32(i) / f32(count), f32(0)) / (whole - f32(1))
     pour_in(part, voice, v, block, count)
-    voice[QUIET * n + v] = voice[QUIET * n + v] + QUANTUM if peak < QUIET_LEVEL else 0
-    voice[FAINT * n + v] = voice[FAINT * n + v] + QUANTUM if peak < FAINT_LEVEL else 0
+    long = FAINT_EVERY * QUANTUM
+    voice[QUIET * n + v] = voice[QUIET * n + v] + long if peak < QUIET_LEVEL else 0
+    voice[FAINT * n + v] = voice[FAINT * n + v] + long if peak < FAINT_LEVEL else 0
     if fading > 0:
         end_fade(h, t, part, voice, v)
     elif voice[QUIET * n + v] >= QUIET_SAMPLES:

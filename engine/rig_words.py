@@ -137,7 +137,7 @@ QUIET_SAMPLES, QUIET_LEVEL = 4096, f32(2.0**-20)
 FAINT_SAMPLES, FAINT_LEVEL = 2048, f32(2.0**-12)  # inaudible under a new note: taken without a fade
 SLIDE_S = 0.02  # a 303's pitch lag: 95 % in 60 ms
 METER_FALL = f32(0.9995)
-WATCH_EVERY = 64  # quanta between two looks at a voice that is loud and plays on
+WATCH_EVERY, FAINT_EVERY = 64, 8  # quanta between two looks at a voice that plays on, loud or faint
 TOO_LOUD = f32(1e6)  # a voice above is broken
 AWAKE_QUANTA, TAIL_QUANTA = 2, 6144  # a part without voices, without and with inserts (4 s)
 

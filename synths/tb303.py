@@ -97,8 +97,8 @@ def ladder(x, s1, s2, s3, s4, slow, g, k, a1, a2, a3, a4, loop, lag):
 
 @rt
 def ahead(s1, s2, s3, s4, slow, g, k, a1, a2, a3, a4, lag):
-    """What `ladder_ahead` keeps for a setting of the ladder: the gains of its stages, those from its
-    input (twice), how its next output hangs on the states; and slow less that output, now."""
+    """What `ladder_ahead` keeps for a setting: the stages' gains, those from the input (twice),
+    how the next output hangs on the states; and slow less that output, now."""
     g1, g2, g3, g4 = (g + g) * a1, g * a2, g * a3, g * a4
     p1, p2 = g1, g1 * g2
     p3, p4 = p2 * g3, p2 * g3 * g4
