@@ -35,11 +35,11 @@ PARAMS = (
     Param("accent", 0.0, 1.0, 0.6, "lin", 0.02),
     Param("wave", 0.0, 1.0, 0.0, "lin", 0.02),             # 0 saw, 1 square
 )
+STEP = 16                                 # frames (at twice the rate) between two ladder settings
 SUM = 4                                   # memory of the filters on the part's sum
 STATE = fields("s1", "s2", "s3", "s4", "slow", "hit", "sweep", "body", "rise", "gate", "loud",
                "level", "force", "keep_turns", "keep_error", "keep_deep", "keep_charge",
-               keep_sum=SUM)
-STEP = 16                                 # frames (at twice the rate) between two ladder settings
+               keep_sum=SUM, keep_work=STEP)
 SELF = f32(17.0)                          # loop gain at which the ladder oscillates
 ACCENT_S, BODY_S = f32(0.2), f32(1.23)    # filter decay of an accent; amplitude decay
 CHARGE_S, DRAIN_S = f32(0.147), f32(0.1)  # 47 k and 100 k into 1 uF
@@ -72,27 +72,32 @@ def pivots(g, k):
 
 
 @rt
-def ladder(x, s1, s2, s3, s4, slow, g, k, a1, a2, a3, a4, loop, lag):
+def scaled(g, a1, a2, a3, a4):
+    """What `ladder` multiplies by: from stage to stage, and from a stage to its state."""
+    return (g + g) * a1, g * a2, g * a3, g * a4, a1 + a1, a2 + a2, a3 + a3, a4 + a4
+
+
+@rt
+def ladder(x, z1, z2, z3, z4, slow, by, k, loop, lag):
     """One sample of the diode ladder, trapezoidal, no unit delay: the output and the new state.
 
-    The first capacitor is half size: it oscillates at sqrt(2) times the pole rate, at k = 17.
-    slow is a low-pass of the output that keeps the feedback from the lowest octaves. What is fed
-    back is limited, not the input: as loud a resonance, and a saw's step makes no new harmonics.
+    The states are those of the capacitors times a1 .. a4. The first capacitor is half size: it
+    oscillates at sqrt(2) times the pole rate, at k = 17. slow is a low-pass of the output that
+    keeps the feedback from the lowest octaves. What is fed back is limited, not the input: as loud
+    a resonance, and a saw's step makes no new harmonics.
     """
-    g1, g2, g3, g4 = g * a1, g * a2, g * a3, g * a4
-    e4 = a4 * s4
-    e3 = fma(g3, e4, a3 * s3)
-    e2 = fma(g2, e3, a2 * s2)
-    e1 = fma(g1 + g1, e2, a1 * s1)
-    w4 = fma(g4, fma(g3, fma(g2, e1, e2), e3), e4)
-    u = x + vtanh(fma(k, slow - w4, x) * loop - x)
-    v1 = fma(g1 + g1, u, e1)
+    g1, g2, g3, g4, b1, b2, b3, b4 = by
+    e3 = fma(g3, z4, z3)
+    e2 = fma(g2, e3, z2)
+    e1 = fma(g1, e2, z1)
+    w4 = fma(g4, fma(g3, fma(g2, e1, e2), e3), z4)
+    u = x + vtanh(fma(fma(k, slow - w4, x), loop, -x))
+    v1 = fma(g1, u, e1)
     v2 = fma(g2, v1, e2)
     v3 = fma(g3, v2, e3)
-    v4 = fma(g4, v3, e4)
-    slow = fma(lag, v4 - slow, slow)
-    return v4, fma(f32(2), v1, -s1), fma(f32(2), v2, -s2), fma(f32(2), v3, -s3), fma(
-        f32(2), v4, -s4), slow
+    v4 = fma(g4, v3, z4)
+    return (v4, fma(b1, v1, -z1), fma(b2, v2, -z2), fma(b3, v3, -z3), fma(b4, v4, -z4),
+            fma(lag, v4 - slow, slow))
 
 
 @rt
@@ -223,18 +228,25 @@ def render(s, g, p, pitch_hz, out, dt):
         a1, a2, a3, a4, loop = pivots(w, k)
         aim = aim * make_up
         climb = (aim - loud) * f32(1 / STEP)
-        ready = ahead(s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, lag)
-        rest = ready[13]
-        for i in range(block, block + STEP):
-            x, deep = wave(fma(step, f32(i), turns), per, p, deep, cut)
-            if WIDE == LANE:                # few voices wait for each other: the shortest way
+        for i in range(STEP):
+            x, deep = wave(fma(step, f32(block + i), turns), per, p, deep, cut)
+            store(s.keep_work, v * STEP + i * WIDE, x)
+        if WIDE == LANE:                    # few voices wait for each other: the shortest way
+            ready = ahead(s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, lag)
+            rest = ready[13]
+            for i in range(STEP):
+                x, loud = load_wide(s.keep_work, v * STEP + i * WIDE), loud + climb
                 y, s1, s2, s3, s4, slow, rest = ladder_ahead(
                     x, s1, s2, s3, s4, slow, rest, ready, k, a1, a2, a3, a4, loop, lag)
-            else:
-                y, s1, s2, s3, s4, slow = ladder(
-                    x, s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, loop, lag)
-            loud = loud + climb
-            add_wide(out, i * WIDE, y * loud)
+                add_wide(out, (block + i) * WIDE, y * loud)
+        else:
+            by = scaled(w, a1, a2, a3, a4)
+            s1, s2, s3, s4 = s1 * a1, s2 * a2, s3 * a3, s4 * a4
+            for i in range(STEP):
+                x, loud = load_wide(s.keep_work, v * STEP + i * WIDE), loud + climb
+                y, s1, s2, s3, s4, slow = ladder(x, s1, s2, s3, s4, slow, by, k, loop, lag)
+                add_wide(out, (block + i) * WIDE, y * loud)
+            s1, s2, s3, s4 = s1 / a1, s2 / a2, s3 / a3, s4 / a4
         loud = aim
     turns, error = vmove_on(turns, load_wide(s.keep_error, v), step * f32(2 * QUANTUM))
     store(s.keep_turns, v, turns)

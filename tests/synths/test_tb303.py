@@ -6,7 +6,7 @@ import pytest
 
 from engine.lanes import splat, store
 from engine.rt import f32, rt
-from synths.tb303 import TB303, ladder, pivots
+from synths.tb303 import TB303, ladder, pivots, scaled
 from tests.synths.harness import Player, aliasing_db, cents, db, pitch_hz
 from tests.synths.reference import Halve, close_db, saw, tanh_like
 
@@ -18,10 +18,11 @@ def filtered(x, y, g, gain):
     """x through lane 0 of the ladder, without the high-pass in its loop, into y (16 a sample)."""
     zero, g, k = splat(f32(0)), splat(f32(g)), splat(f32(gain))
     a1, a2, a3, a4, loop = pivots(g, k)
+    by = scaled(g, a1, a2, a3, a4)
     s1, s2, s3, s4, slow = zero, zero, zero, zero, zero
     for i in range(x.size):
         out, s1, s2, s3, s4, slow = ladder(
-            splat(x[i]), s1, s2, s3, s4, slow, g, k, a1, a2, a3, a4, loop, zero)
+            splat(x[i]), s1, s2, s3, s4, slow, by, k, loop, zero)
         store(y, i * 16, out)
 
 
@@ -205,3 +206,12 @@ def test_lanes_match_a_plain_loop():
     player = Player(TB303, cutoff_hz=700, resonance=0.8, env_mod=0.6, decay_s=0.3, accent=0)
     y = player.note(0.1, hz, 0.6)
     assert close_db(y, plain(len(y), hz, 0.6, 700, 0.8, 0.6, 0.3)) < -100
+
+
+@pytest.mark.parametrize("resonance", (0.3, 1.0))
+def test_one_of_many_sounds_as_one_alone(resonance):
+    alone, many = (Player(TB303, n, resonance=resonance, cutoff_hz=900.0) for n in (1, 40))
+    assert (alone.group, many.group) == (16, 64)
+    wanted = alone.note(0.3, 55.0, 1.0)
+    many.strike(55.0, 1.0, v=33)
+    assert close_db(many.play(0.3)[:, 33].astype(float), wanted) < -90
