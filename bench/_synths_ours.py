@@ -130,7 +130,7 @@ class Player:
 def measure(kind, name, count, seconds):
     """Processor seconds a second of audio, and what was heard, of one case.
 
-    each  the same for one voice that sounds, or for one effect; the rig and its strips included
+    sounding  the voices awake on average, or the effects
     """
     table, notes = CASES[kind](name, count)
     limiter = sounds()["limiter"] if kind == "set" else None
@@ -138,8 +138,7 @@ def measure(kind, name, count, seconds):
     player.play(WARM_S)
     spent, awake = player.play(seconds)
     share = spent / seconds
-    return {"share": share, "each": share / (count if kind == "effect" else awake),
-            "sounding": awake, "peak": player.peak,
+    return {"share": share, "sounding": count if kind == "effect" else awake, "peak": player.peak,
             "parts": {n: f"{part.voices} {part.voice.name}" for n, part in table.parts.items()},
             **player.rig.counters()}
 

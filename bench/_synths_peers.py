@@ -65,7 +65,7 @@ class SuperCollider:
     programs = ("scsynth", "sclang")
     sizes = {"string": (60, 300), "string_shared": (60, 300), "fm": (100, 600),
              "tb303": (40, 200), "tb303_rlpf": (60, 300), "reverb": (8, 40)}
-    kinds = {"string_shared": "string", "tb303_rlpf": "tb303"}
+    kinds = {"string_shared": "string"}
     alike = {"string": "string_shared", "fm": "fm", "tb303": "tb303", "reverb": "reverb"}
 
     def __init__(self, folder, sets=()):

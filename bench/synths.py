@@ -1,9 +1,10 @@
 """Voices a core of this engine beside SuperCollider and Faust, and what a whole mixed set costs.
 
 All play the same notes at 48 kHz; processor time is measured, the runs go round in turns and the
-median counts. Ours is the whole rig: events, smoothing, steals, strips, panning and the sum
-included, 256 voices in parts of 64. A peer's is the difference of two sizes, so that its start is
-not counted, and of all its ways to play a voice the cheapest counts. Thread: control.
+median counts. Every figure is the difference of two sizes, so that what is there once is not
+counted: ours of 64 and 256 voices in parts of 64 in the whole rig, with events, smoothing, steals,
+strips, panning and the sum. Of all ways of a peer to play a voice the cheapest counts; tb303 stands
+beside SuperCollider's MoogFF, tb303_rlpf beside two of its cheapest filters. Thread: control.
 """
 import json
 import os
@@ -18,12 +19,13 @@ from bench._synths_peers import Faust, SuperCollider, missing
 from engine.errors import EngineError
 
 ROOT = Path(__file__).resolve().parents[1]
-VOICES, EFFECTS, SECONDS, ROUNDS, QUICK_ROUNDS = 256, 8, 8.0, 3, 1
+VOICES, EFFECTS, SECONDS, ROUNDS, QUICK_ROUNDS = (64, 256), (2, 8), 5.0, 3, 1
 CASES = {"string": ("voices", VOICES), "fm": ("voices", VOICES), "tb303": ("voices", VOICES),
          "reverb": ("effect", EFFECTS)}
+SAME = {"reverb_plate": "reverb", "tb303_rlpf": "tb303"}      # what of ours stands beside these
 SETS = (4, 1)                              # parts of the set's four acid voices
 HASWELL = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma"}   # else AVX-512 stays
-RATIOS = {"supercollider": ("string", "fm", "tb303"),
+RATIOS = {"supercollider": ("string", "fm", "tb303", "tb303_rlpf"),
           "faust": ("string", "fm", "tb303", "reverb", "reverb_plate")}
 BUDGET = "64 string, 32 fm, 8 fm6, 4 tb303, 10 drums, pad, delay, reverb, master"
 
@@ -54,8 +56,10 @@ class Ours:
         if case.startswith("set"):
             return self.ask("measure", kind="set", name="set", count=int(case[3:]),
                             seconds=SECONDS)["share"]
-        kind, count = CASES[case]
-        return self.ask("measure", kind=kind, name=case, count=count, seconds=SECONDS)["each"]
+        kind, sizes = CASES[case]
+        few, many = (self.ask("measure", kind=kind, name=case, count=count, seconds=SECONDS)
+                     for count in sizes)
+        return (many["share"] - few["share"]) / (many["sounding"] - few["sounding"])
 
     def close(self):
         self.child.stdin.close()
@@ -93,7 +97,7 @@ def figures(best, ours, supercollider, faust):
     names = {"ours": ours, "supercollider": supercollider, "faust": faust}
     each = {who: {case: value for (one, case), (value, _) in best.items() if one == name}
             for who, name in names.items()}
-    each["ours"]["reverb_plate"] = each["ours"]["reverb"]
+    each["ours"] |= {case: each["ours"][same] for case, same in SAME.items()}
     ratios = {f"ratio_{who}": {case: round(each[who][case] / each["ours"][case], 2)
                                if case in each[who] else None for case in cases}
               for who, cases in RATIOS.items()}
@@ -102,8 +106,8 @@ def figures(best, ours, supercollider, faust):
             if f"set{count}" in theirs else None for count in SETS}
     return ratios | {
         "voices_per_core": {who: {case: round(1.0 / value) for case, value in values.items()
-                                  if not case.startswith("set") and (who, case) != (
-                                      "ours", "reverb_plate")}
+                                  if not case.startswith("set") and (
+                                      who != "ours" or case not in SAME)}
                             for who, values in each.items()},
         "set_percent_of_core": round(100.0 * whole["set4"], 3),
         "set_ratio_supercollider": sets[4],
@@ -170,8 +174,8 @@ def _block(title, found):
     """A target's lines: voices a core of each, and our lead."""
     lines = [title, f"{'voices a core':14}{'ours':>9}{'scsynth':>10}{'':>7}{'Faust':>9}"]
     per = found["voices_per_core"]
-    for case in RATIOS["faust"]:
-        ours = per["ours"].get(case, per["ours"]["reverb"])
+    for case in dict.fromkeys((*RATIOS["supercollider"], *RATIOS["faust"])):
+        ours = per["ours"][SAME.get(case, case)]
         cells = f"{case.replace('_', ' '):14}{ours:>9}"
         for who in ("supercollider", "faust"):
             lead = found[f"ratio_{who}"].get(case)

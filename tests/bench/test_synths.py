@@ -71,7 +71,8 @@ def absent(found, keys, where=""):
 def test_every_key_is_there(twins):
     found = synths.run()
     assert not absent(found, KEYS | WHOLE)
-    assert found["ratio_supercollider"] == {"string": 3.0, "fm": 5.0, "tb303": 4.0}
+    assert found["ratio_supercollider"] == {"string": 3.0, "fm": 5.0, "tb303": 4.0,
+                                            "tb303_rlpf": None}
     assert found["haswell"]["ratio_supercollider"]["fm"] == 2.5
     assert found["ratio_faust"]["reverb_plate"] == 0.5
     assert found["voices_per_core"]["faust"]["tb303"] == 2500       # of two ways the cheaper
