@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.rt import load_acquire, rt, store_release
+from engine.rt import load_acquire, rt_host, store_release
 
 # the writer's line: records written, heartbeat ns, 1 when it has left
 HEAD, BEAT, CLOSED = 0, 1, 2
@@ -21,17 +21,17 @@ SIZE, SLOTS = 16, 17                      # fixed at birth
 WORDS = 32
 
 
-@rt
+@rt_host
 def _writable(words):
     return words[HEAD] - load_acquire(words, TAIL) < min(words[LIMIT], words[SLOTS])
 
 
-@rt
+@rt_host
 def _readable(words):
     return load_acquire(words, HEAD) - words[TAIL]
 
 
-@rt
+@rt_host
 def _advance(words, index):
     store_release(words, index, words[index] + 1)
 

@@ -16,6 +16,7 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 
 f32 = np.float32
@@ -48,9 +49,34 @@ def cache_folder():
 numba.config.CACHE_DIR = str(cache_folder())
 # never nnan, ninf, reassoc: they delete NaN guards and repeatability
 SAFE = {"nsz", "arcp", "contract"}
-rt = njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE)
+ROUTINE = {"nogil": True, "error_model": "numpy", "fastmath": SAFE, "no_cfunc_wrapper": True}
+
+
+class Inner(CPUDispatcher):
+    """A compiled function that only compiled code may call: without the interpreter's entry it
+    compiles in two thirds of the time."""
+
+    def __call__(self, *words, **named):
+        raise TypeError(f"{self.__name__} is called by compiled code alone: for calls from Python "
+                        "compile it with rt_host")
+
+
+def _inner(**more):
+    def decorate(function):
+        made = njit(**ROUTINE, **more, no_cpython_wrapper=True)(function)
+        made.__class__ = Inner
+        return made
+
+    return decorate
+
+
+rt = _inner(cache=True)
 # for what runs every quantum: a call would copy the whole state table
-rt_inlined = njit(cache=True, nogil=True, error_model="numpy", fastmath=SAFE, forceinline=True)
+rt_inlined = _inner(cache=True, forceinline=True)
+# not cached by itself: for a second form of a cached function
+rt_uncached = _inner(forceinline=True)
+# what Python calls too: measurements and tests
+rt_host = njit(**ROUTINE, cache=True)
 
 
 def _unary(name):

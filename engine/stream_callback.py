@@ -11,7 +11,7 @@ import sys
 import numpy as np
 from numba import carray, cfunc, types
 
-from engine.rt import SAFE, address_of, bits, call_clock, f32, load_acquire, pointer, rt
+from engine.rt import SAFE, address_of, bits, call_clock, f32, load_acquire, pointer, rt, rt_host
 from engine.rt import store_release as store
 from engine.stream_calls import (
     call_process,
@@ -163,7 +163,7 @@ def _null_block(words, due, taken):
     words[NULL_BLOCKS] += 1
 
 
-@rt
+@rt_host
 def keep(words):
     """Runs until STOP: while no device has called for GRACE_NS, calls the rig at wall rate."""
     taken = np.int64(0)                             # since when the keeper plays, or 0

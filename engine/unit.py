@@ -15,11 +15,11 @@ from pathlib import Path
 from textwrap import indent
 from types import FunctionType
 
-from numba import config, njit, types
+from numba import config, types
 
 from engine import lanes
 from engine.errors import EngineError
-from engine.rt import LANE, QUANTUM, SAFE
+from engine.rt import LANE, QUANTUM, rt_uncached
 from engine.voice import Effect, Voice
 
 STRIKE, RELEASE, RENDER, CLEAR, PLAY, FINISH = range(6)
@@ -189,7 +189,6 @@ class Unit:
 
 _units = {}
 PLAIN = {"WIDE": LANE, "load_wide": lanes.load, "splat_wide": lanes.splat, "add_wide": lanes.add}
-rt_inlined_here = njit(nogil=True, error_model="numpy", fastmath=SAFE, forceinline=True)
 
 
 def narrowed(kernel, known=None):
@@ -199,7 +198,7 @@ def narrowed(kernel, known=None):
     if kernel not in known:
         function = kernel.py_func
         own = dict(function.__globals__)
-        known[kernel] = rt_inlined_here(FunctionType(function.__code__, own, function.__name__))
+        known[kernel] = rt_uncached(FunctionType(function.__code__, own, function.__name__))
         for name in function.__code__.co_names:
             value = own.get(name)
             if name in PLAIN:

@@ -35,7 +35,7 @@ def new_guard(rate_hz):
     state[ROWS:ROWS + ROW_FLOATS] = block_response(rate_hz)
     state[QUANTA] = max(1, round(SLOT_S * rate_hz / QUANTUM))
     state[SIZE] = SLOTS * state[QUANTA]
-    listen(state)
+    listen.py_func(state)                 # here, by the interpreter
     return state
 
 

@@ -15,7 +15,7 @@ from numba import carray
 
 from engine.model.trace import first_of, hidden, text_config
 from engine.records import Descriptor, state_dtype
-from engine.rt import from_bits, pointer, rt
+from engine.rt import from_bits, pointer, rt_host
 
 CHUNK = 32                                # tokens of one prefill forward
 
@@ -34,7 +34,7 @@ def describe(model, model_map, name, context, weight_hash=""):
 LARGEST = int(np.float32(1e17).view(np.int32))        # its square can still be summed
 
 
-@rt
+@rt_host
 def largest(bits):
     """The largest magnitude of float32 numbers, as bits: infinity and NaN are above all others."""
     found = np.int32(0)
@@ -43,7 +43,7 @@ def largest(bits):
     return found
 
 
-@rt
+@rt_host
 def copy_rows(sources, targets, widths, halves, scales):
     """Copies rows from address to address as float32; halves: from bfloat16."""
     for k in range(len(sources)):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from engine.rt import rt
+from engine.rt import rt_host
 
 BANDS = ("low", "mid", "high")
 GRID = 65                                 # points of a calibration curve
@@ -47,7 +47,7 @@ class Family:
         """Takes over what `profile` gave; raises KeyError or ValueError when it does not fit."""
 
 
-@rt
+@rt_host
 def band_means(per_layer, bands, out, first):
     """out[first + band] = the mean over the band's layers that have a number; NaN when none has."""
     for band in range(bands.shape[0]):
@@ -59,7 +59,7 @@ def band_means(per_layer, bands, out, first):
         out[first + band] = total / count if count else math.nan
 
 
-@rt
+@rt_host
 def places(values, grid, out):
     """out[i] = where values[i] stands on its curve, 0..1; NaN stays NaN.
 

@@ -8,13 +8,13 @@ import math
 
 import numpy as np
 
-from engine.rt import rt
+from engine.rt import rt_host
 from mappings.features.common import BANDS, Family, band_means, bands_of
 
 NAMES = tuple(f"mlp.{band}.sparsity" for band in BANDS)
 
 
-@rt
+@rt_host
 def sparsities(act, valid, widths, out):
     """out[l] = (sqrt(n) - |a|_1 / |a|_2) / (sqrt(n) - 1) of n activations; NaN where none are."""
     for layer in range(out.shape[0]):

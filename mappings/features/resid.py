@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from engine.rt import rt
+from engine.rt import rt_host
 from mappings.features.common import BANDS, Family, band_means, bands_of, packed, unpacked
 
 AXES = 8
@@ -23,7 +23,7 @@ HUGE, OFTEN = 20.0, 0.5                   # 20 times the median on half of the t
 ROUNDS = 100                              # of the search for the principal axes
 
 
-@rt
+@rt_host
 def log_speeds(resid, valid, out):
     """out[l] = log(||h_l+1 - h_l|| / ||h_l||); NaN where a row is absent, zero or not finite."""
     for layer in range(out.shape[0]):
@@ -39,7 +39,7 @@ def log_speeds(resid, valid, out):
             out[layer] = 0.5 * (math.log(moved) - math.log(size))
 
 
-@rt
+@rt_host
 def standing(row, mean, scale, axes, before, had, out):
     """Standardises a state: out[0] = 1 - cosine to `before` (when `had`), out[1:] = the axes.
 
@@ -66,7 +66,7 @@ def standing(row, mean, scale, axes, before, had, out):
     return True
 
 
-@rt
+@rt_host
 def gram(rows, out):
     """out[a, b] = the product of rows a and b."""
     for a in range(rows.shape[0]):
@@ -78,7 +78,7 @@ def gram(rows, out):
             out[b, a] = total
 
 
-@rt
+@rt_host
 def strongest(square, vectors, rounds):
     """Turns vectors (k, n) towards the k strongest eigenvectors of a symmetric (n, n) matrix.
 
@@ -99,7 +99,7 @@ def strongest(square, vectors, rounds):
                 vectors[k, i] = image[i] / power if power > 1e-9 * first else 0.0
 
 
-@rt
+@rt_host
 def orthogonal(vector, basis, count):
     """Takes the first `count` rows of basis out of vector, in place; returns the norm left."""
     for k in range(count):

@@ -8,14 +8,14 @@ import math
 
 import numpy as np
 
-from engine.rt import rt
+from engine.rt import rt_host
 from mappings.features.common import BANDS, Family, band_means, bands_of, packed, unpacked
 
 KINDS = ("attn", "mlp")
 NAMES = tuple(f"{kind}.{band}.write" for kind in KINDS for band in BANDS)
 
 
-@rt
+@rt_host
 def log_norms(rows, valid, kind, out):
     """out[l] = log ||rows[l]||; NaN where the row is absent, zero or not finite.
 

@@ -8,7 +8,7 @@ from scipy.signal import resample_poly
 
 from engine.kernels.truepeak import highest, may_reach
 from engine.lanes import store
-from engine.rt import LANE, f32, rt
+from engine.rt import LANE, f32, rt_host
 from synths.limiter import LATENCY, LIMITER
 from tests.synths.harness import Chain, db
 
@@ -81,7 +81,7 @@ def test_everything_bad_stays_below_minus_one(seconds):
     assert len(peaks) == seconds and np.median(peaks) > -1.3 and max(peaks) <= -1
 
 
-@rt
+@rt_host
 def worst(line, at):
     """The highest point of 32 samples and after them, and whether may_reach knew."""
     most, room = f32(0), np.zeros(LANE, f32)

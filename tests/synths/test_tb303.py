@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from engine.lanes import splat, store
-from engine.rt import f32, rt
+from engine.rt import f32, rt_host
 from synths.tb303 import TB303, ladder, pivots, scaled
 from tests.synths.harness import Player, aliasing_db, cents, db, pitch_hz
 from tests.synths.reference import Halve, close_db, saw, tanh_like
@@ -13,7 +13,7 @@ from tests.synths.reference import Halve, close_db, saw, tanh_like
 FULL = 17.0 * 0.95
 
 
-@rt
+@rt_host
 def filtered(x, y, g, gain):
     """x through lane 0 of the ladder, without the high-pass in its loop, into y (16 a sample)."""
     zero, g, k = splat(f32(0)), splat(f32(g)), splat(f32(gain))
