@@ -64,7 +64,7 @@ class SuperCollider:
     name, package = "supercollider", "supercollider-server supercollider-language"
     programs = ("scsynth", "sclang")
     sizes = {"string": (60, 300), "string_shared": (60, 300), "fm": (100, 600),
-             "tb303": (40, 200), "tb303_rlpf": (60, 300), "reverb": (8, 40)}
+             "tb303": (40, 200), "tb303_rlpf": (60, 300), "reverb": (1, 9)}
     kinds = {"string_shared": "string"}
     alike = {"string": "string_shared", "fm": "fm", "tb303": "tb303", "reverb": "reverb"}
 
@@ -121,7 +121,7 @@ class Faust:
     # voices: whole programs of 32
     vectors = "-vec -vs 32 -lv 1"
     sizes = {"string": (64, 384), "fm": (64, 512), "fm_table": (64, 512), "tb303": (64, 384),
-             "reverb": (4, 40), "reverb_plate": (8, 120)}
+             "reverb": (1, 9), "reverb_plate": (1, 13)}
     kinds = {"fm_table": "fm"}
     alike = {name: name for name in ("string", "fm", "tb303", "reverb")}
 

@@ -202,12 +202,12 @@ def render(s, v, p, pitch_hz, out, dt):
         make_room(s, v)
     place, delay = int(s.loop[at + PLACE]), int(s.loop[at + DELAY])
     w = v * STRIDE + place
-    if moves or delay < QUANTUM:
+    if moves or delay < LANE:
         turn(s, v, moves, out)
     else:
         y = quiet(tap5(s.keep_line, w - delay, s.loop, at))
+        store(s.keep_line, w, y)                            # a short loop reads it at once
         z = quiet(tap5(s.keep_line, w + LANE - delay, s.loop, at))
-        store(s.keep_line, w, y)
         store(s.keep_line, w + LANE, z)
         add(out, 0, y)
         add(out, LANE, z)
