@@ -60,11 +60,11 @@ class Probe:
         if fresh and not self._record[2] & PREFILL:   # a prompt's rows wait for their turn
             self.seen_ns.append(seen_ns - done_ns)
 
-    def target(self, sample, path, value, rise_s=None, fall_s=None, deck=0):
+    def target(self, sample, path, value, rise_s=None, fall_s=None, deck=0, **more):
         if sample == 0 and self._record is not None:
             index, param = self.live.rig.tables[deck].registry.find(path, "a target")
             self.waiting[index, np.float32(param.clip(value))].append(self._record)
-        return self._target(sample, path, value, rise_s, fall_s, deck)
+        return self._target(sample, path, value, rise_s, fall_s, deck, **more)
 
     # ---- in place of the recorder
     def chunk(self, kind, payload):
@@ -98,6 +98,9 @@ class Probe:
 
     def close(self, samples):
         self.live = None
+
+    def shut(self):
+        """Nothing is held open."""
 
     def at(self, sample):
         """When a sample of the last blocks sounded, ns."""
