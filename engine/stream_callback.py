@@ -125,7 +125,7 @@ def _due(words, called, start, broken):
     return start if lead < 0 else due + (lead >> 8)     # its clock may be 0.01 % slow
 
 
-@rt
+@rt_host
 def account(words, called, start, finish, frames, broken):
     """Counts a block of the device: called last at `called`, now from start to finish, ns."""
     due = _due(words, called, start, broken != 0)
