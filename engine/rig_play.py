@@ -30,7 +30,6 @@ from engine.rig_words import (
     OFFSET,
     OVER,
     PITCH,
-    POLYPHONY,
     QUIET,
     QUIET_LEVEL,
     QUIET_SAMPLES,
@@ -154,29 +153,6 @@ def settle(h, t, part, voice, v, block, count):
         end_fade(h, t, part, voice, v)
     elif voice[QUIET * n + v] >= QUIET_SAMPLES:
         clear(t, part, v)
-
-
-@rt
-def settle_whole(h, t, part, voice, block, count):
-    """The same for a unit that renders all its voices as one: they sleep together."""
-    n, peak, held = part[COUNT], peak_of(block, count), False
-    if peak > TOO_LOUD:
-        h[NOT_FINITE] += 1
-    else:
-        mono = floats(part[MONO], count)
-        for i in range(0, count, LANE):
-            add(mono, i, load(block, i))
-    voice[QUIET * n] = voice[QUIET * n] + QUANTUM if peak < QUIET_LEVEL else 0
-    for v in range(part[POLYPHONY]):
-        if voice[FADING * n + v] > 0:
-            if voice[GATE * n + v]:
-                voice[RELEASE_AT * n + v], voice[DUE * n + v] = 0, 0
-            end_fade(h, t, part, voice, v)
-        held = held or voice[GATE * n + v] == 1
-    if not held and voice[QUIET * n] >= QUIET_SAMPLES:
-        for v in range(part[POLYPHONY]):
-            if voice[ACTIVE * n + v]:
-                clear(t, part, v)
 
 
 @rt

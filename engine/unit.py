@@ -30,7 +30,7 @@ from numba import carray, cfunc
 from engine import rig_words as R
 from engine.lanes import turned
 from engine.rig_play import (
-    POSITIVE, any_active, attend, clean, pour_in, settle, settle_whole, ticks, voices_of, watched)
+    POSITIVE, any_active, attend, clean, pour_in, settle, ticks, voices_of, watched)
 from engine.rt import QUANTUM, f32, pointer, rt, rt_inlined
 from engine.unit import SIGNATURE, narrowed
 from {module} import {kernels}
@@ -124,15 +124,6 @@ GROUPED = """        if playing:
 # a wide voice's part of up to 16 is one plain group: a lone acid line does not pay for 64
 NARROW = "        if count > 16:\n" + indent(GROUPED, "    ") + "\n        else:\n" + indent(
     GROUPED.replace("GROUP", "16").replace("render(", "narrow("), "    ")
-WHOLE = """        if playing:
-            part[R.SOUNDING] = any_active(h, t, part, voice, first, last)
-        if not playing or part[R.SOUNDING] > 0:
-            block = carray(pointer(scratch), (FRAMES,), f32)
-            if playing:
-                clean(block, FRAMES)
-            render(s, 0, p, hz, block, a)
-            if playing:
-                settle_whole(h, t, part, voice, block, FRAMES)"""
 SPREAD = """
 @rt_inlined
 def spread(h, t, part, voice, first, group, block):
@@ -156,7 +147,7 @@ def spread(h, t, part, voice, first, group, block):
 """
 INLINED = {"prepare": "prepare = rt_inlined(prepare.py_func)", "wide": "narrow = narrowed(render)"}
 ROLES = ("render", "strike", "release", "finish", "prepare")
-LOOPS = {"time": TIME, "lanes": GROUPED, "wide": NARROW, "whole": WHOLE}
+LOOPS = {"time": TIME, "lanes": GROUPED, "wide": NARROW}
 EFFECT = """    if op == 2:
         left = carray(pointer(out), (FRAMES,), f32)
         right = carray(pointer(pitch), (FRAMES,), f32)

@@ -12,7 +12,7 @@ from engine.errors import ParamError
 from engine.param import Param
 from engine.rt import LANE, WIDE
 
-GROUPS = {"time": 1, "lanes": LANE, "wide": WIDE, "whole": 1}
+GROUPS = {"time": 1, "lanes": LANE, "wide": WIDE}
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,6 @@ class Voice:
     out (32 * 16,), frame by frame; pitch_hz is the (voices,) array
     shape "wide"   the same with 64 voices: load_wide and the like; a part of up to 16 is compiled
     a second time, as "lanes"
-    shape "whole"  render(s, v, p, pitch_hz, out, dt) adds 32 samples of all voices to out, as long
-    as one sounds; v is 0, pitch_hz the array
     oversample     2: 64 samples or frames at twice the rate, and dt is the time of one of those;
     the voices' sum is brought to the rate once a part
     prepare        prepare(s, v, p, pitch_hz, dt), shape "time": in lanes, what render needs of

@@ -1,12 +1,11 @@
-"""Band-limited shapes and a two-to-one decimator for more than one voice. Thread: audio."""
-from engine.lanes import fma, load, ramp, select, store, vabs, vfloor, vmax, vrint, vsine
-from engine.rt import LANE, QUANTUM, exp2, f32, floor, rt, rt_inlined
+"""Band-limited shapes, envelopes and phases in lanes, and a decimator's coefficients. Thread: audio."""
+from engine.lanes import fma, ramp, select, vabs, vfloor, vmax, vrint, vsine
+from engine.rt import QUANTUM, exp2, f32, floor, rt, rt_inlined
 
 # six first-order all-pass coefficients of an elliptic half-band (flat to 20 kHz and -94.8 dB from
 # 28 kHz at 96 kHz); even ones filter the even samples, odd ones the odd samples
 A0, A1, A2 = f32(0.045362164), f32(0.168087481), f32(0.337149688)
 A3, A4, A5 = f32(0.522377854), f32(0.708064136), f32(0.897445591)
-HALVE = 8                                 # vectors of memory that `halve` needs
 
 
 @rt
@@ -41,30 +40,6 @@ def vtangent(x):
     """tan(x) for 0 <= x < pi/2 - 0.02 in 16 lanes; relative error 2e-6."""
     t = x * f32(0.15915494309189535)
     return vsine(t) / vmax(vsine(t + f32(0.25)), f32(1e-6))
-
-
-@rt
-def halve(first, second, memory, at):
-    """One sample from two at twice the rate; memory[at : at + 8 * 16] is the filter's own."""
-    x0, x1 = load(memory, at), load(memory, at + LANE)
-    x2, x3 = load(memory, at + 2 * LANE), load(memory, at + 3 * LANE)
-    z0, z1 = load(memory, at + 4 * LANE), load(memory, at + 5 * LANE)
-    z2, z3 = load(memory, at + 6 * LANE), load(memory, at + 7 * LANE)
-    a = fma(A0, second - x1, x0)
-    b = fma(A2, a - x2, x1)
-    c = fma(A4, b - x3, x2)
-    d = fma(A1, first - z1, z0)
-    e = fma(A3, d - z2, z1)
-    f = fma(A5, e - z3, z2)
-    store(memory, at, quiet(second))
-    store(memory, at + LANE, quiet(a))
-    store(memory, at + 2 * LANE, quiet(b))
-    store(memory, at + 3 * LANE, quiet(c))
-    store(memory, at + 4 * LANE, quiet(first))
-    store(memory, at + 5 * LANE, quiet(d))
-    store(memory, at + 6 * LANE, quiet(e))
-    store(memory, at + 7 * LANE, quiet(f))
-    return f32(0.5) * (c + f)
 
 
 @rt
