@@ -1,4 +1,4 @@
-"""Band-limited shapes, envelopes and phases in lanes, and a decimator's coefficients. Thread: audio."""
+"""Band-limited shapes, envelopes and phases in lanes, a decimator's coefficients. Thread: audio."""
 from engine.lanes import fma, ramp, select, vabs, vfloor, vmax, vrint, vsine
 from engine.rt import QUANTUM, exp2, f32, floor, rt, rt_inlined
 
