@@ -125,6 +125,51 @@ EVENT = np.dtype(
     align=True,
 )
 
+# One MIDI message on its way out or in. sample: when on the sample counter, 0 means now (out).
+# time_ns: monotonic, when it came in (0: only the sample is known). port: which of the stage's own
+MESSAGE = np.dtype(
+    [
+        ("sample", "i8"),
+        ("time_ns", "i8"),
+        ("port", "i4"),
+        ("size", "i4"),
+        ("data", "u1", 16),
+    ],
+    align=True,
+)
+
+# What a surface (OSC, MIDI, page, key) asks of the stage: an address of the registry and its
+# arguments. kind: VALUE may be overtaken by a later one, TRIGGER never; SAY is a line for the
+# performer, in `text`. time_ns: monotonic, when it is meant; 0 means now.
+VALUE, TRIGGER, SAY = 1, 2, 3
+COMMAND_TEXT, ADDRESS_BYTES = 2048, 128
+COMMAND = np.dtype(
+    [
+        ("time_ns", "i8"),
+        ("kind", "i4"),
+        ("count", "i4"),
+        ("value", "f8", 4),
+        ("address_bytes", "i4"),
+        ("text_bytes", "i4"),
+        ("address", "u1", ADDRESS_BYTES),
+        ("text", "u1", COMMAND_TEXT),
+    ],
+    align=True,
+)
+
+# What goes out to surfaces: entry is the place in the registry, sample when it is (or was) heard.
+FEED = np.dtype(
+    [
+        ("sample", "i8"),
+        ("entry", "i4"),
+        ("count", "i4"),
+        ("value", "f8", 4),
+        ("text_bytes", "i4"),
+        ("text", "u1", TEXT_BYTES),
+    ],
+    align=True,
+)
+
 
 def slots_for(dtype):
     """Ring slots of a record: 64, or what 32 MB hold, at least 4."""

@@ -1,0 +1,71 @@
+"""The wires process's ends of the rings to the stage. Thread: control (any of the wires
+process)."""
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from engine.records import ADDRESS_BYTES, COMMAND, COMMAND_TEXT, FEED, SAY, VALUE
+from engine.ring import Ring
+from engine.surface import Entry
+from engine.wires.board import Board
+
+REGISTRY, SETTINGS, BOARD = "registry.json", "settings.json", "board"
+
+
+class Stage:
+    """The stage as the wires process sees it.
+
+    settings   what was asked for (see `engine.wires.process`)
+    entries    the registry, newest; `version` changes with it
+    values     (entries,) float64: each entry's present value, written by the stage
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.settings = json.loads((self.folder / SETTINGS).read_text())
+        self.board = Board(self.folder / BOARD)
+        self.commands, self.feed = Ring(self.folder / "commands", COMMAND), Ring(
+            self.folder / "feed", FEED)
+        self.entries, self.version, self.values = [], 0, np.zeros(0)
+        self._lock = threading.Lock()
+        self.refused = {}                     # kind of refusal -> count
+        self.look()
+
+    def look(self):
+        """Reads the registry when it is another; True then."""
+        try:
+            found = json.loads((self.folder / REGISTRY).read_text())
+        except (OSError, ValueError):
+            return False
+        if found["version"] == self.version:
+            return False
+        self.entries = [Entry.from_data(e) for e in found["entries"]]
+        self.values = np.memmap(self.folder / found["values"], np.float64, "r+",
+                                shape=(max(1, len(self.entries)),))
+        self.version = found["version"]
+        return True
+
+    def send(self, address, values=(), text="", kind=VALUE, time_ns=0):
+        """One command; False while the stage has no room (try again, or let it be overtaken)."""
+        name, words = address.encode()[:ADDRESS_BYTES], text.encode()[:COMMAND_TEXT]
+        with self._lock:
+            row = self.commands.slot()
+            if row is None:
+                return False
+            row["time_ns"], row["kind"], row["count"] = time_ns, kind, min(len(values), 4)
+            row["value"][:len(values[:4])] = values[:4]
+            row["address_bytes"], row["text_bytes"] = len(name), len(words)
+            row["address"][:len(name)] = np.frombuffer(name, np.uint8)
+            row["text"][:len(words)] = np.frombuffer(words, np.uint8)
+            self.commands.publish()
+        return True
+
+    def say(self, text):
+        """A line for the performer."""
+        self.send("", text=text, kind=SAY)
+
+    def refuse(self, kind):
+        """Counts what was not let in."""
+        self.refused[kind] = self.refused.get(kind, 0) + 1

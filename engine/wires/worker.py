@@ -1,0 +1,62 @@
+"""The wires process: `python -m engine.wires.worker FOLDER`. Thread: control.
+
+Each service is one part of what `settings` asks for: it takes the stage's ends, and runs until it
+is cancelled. When the stage goes, however it goes, standard input ends and so does this process.
+"""
+import asyncio
+import signal
+import sys
+import time
+
+from engine.errors import EngineError
+from engine.wires.board import WIRES_NS
+from engine.wires.stage import Stage
+
+LOOK_S = 0.05
+
+
+def services(stage):
+    """The coroutines of what the settings ask for."""
+    found = []
+    return found
+
+
+async def _look(stage):
+    """Twenty times a second: a sign of life, and the registry if it is another."""
+    while True:
+        stage.board.words[WIRES_NS] = time.monotonic_ns()
+        stage.look()
+        await asyncio.sleep(LOOK_S)
+
+
+async def _run(stage):
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    tasks = [asyncio.ensure_future(service) for service in (_look(stage), *services(stage))]
+    leaving = asyncio.ensure_future(reader.read())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, leaving.cancel)
+    try:
+        done, _ = await asyncio.wait([leaving, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {leaving}:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def main(folder):
+    stage = Stage(folder)
+    (stage.folder / "ready").touch()
+    try:
+        asyncio.run(_run(stage))
+    except (EngineError, OSError) as fault:
+        (stage.folder / "error").write_text(str(fault))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
