@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from engine import console
+from engine import cli_wires, console
 from engine.errors import DeviceError, EngineError, ModelError
 from engine.leaving import Leaving
 
@@ -278,6 +278,9 @@ def train(data: Annotated[Path, typer.Argument(help="folder with the text to tra
     model = recipe.train(data, out, minutes, threads, console.say)
     found = judging.report(data, out, model, console.say) if judge else {}
     console.give({"model": model, "report": found}, as_json, f"the model is in {model}")
+
+
+cli_wires.add(app)
 
 
 @app.command()
