@@ -98,6 +98,11 @@ class Set:
         return Table(self.parts, self.sends, self.master, self.duck, self.key_part,
                      self.out_level_db, noise_seed, deck, rate_hz)
 
+    def registry(self, deck="a"):
+        """Every parameter of the set; nothing is compiled."""
+        return Table(self.parts, self.sends, self.master, self.duck, self.key_part,
+                     self.out_level_db, deck=deck, sounding=False).registry
+
 
 def check_tokens_per_bar(tokens):
     if tokens not in (1, 2, 4, 8, 16):
