@@ -26,10 +26,12 @@ from engine.wires.osc_out import Out
 from engine.wires.osc_targets import resolved
 
 RECEIVE_BYTES = 4 << 20                   # as much as the kernel gives: for a jam
-BATCH = 256                               # datagrams, then the other services have their turn
+BATCH, BATCH_S = 256, 0.003               # then the stage is given it, and others have their turn
 FLUSH_S, TICK_S, PAUSE_S = 0.001, 0.002, 0.1
 AHEAD_NS = 2 * 10 ** 9                    # how far a timetag may lie ahead
-RATE_HZ, BURST, MOST_SENDERS = 5000.0, 5000.0, 4096
+RATE_HZ, BURST, MOST_SENDERS = 5000.0, 2000.0, 4096
+BYTES_A_MESSAGE, FREE = 4, 16             # of what is refused, 2^4 bytes count as a message, and
+                                          # in a bundle each after 16 counts as two
 NEW_PATTERNS_HZ = 200.0
 TELL_FIRST_S, TELL_S = 1.0, 60.0
 _PANIC_BYTES = b"/panic\0\0"
@@ -132,6 +134,7 @@ class Osc:
     def _drain(self):
         """Reads what is there, at most a batch."""
         now_s = time.monotonic()
+        end_s = now_s + BATCH_S
         self._look()
         receive, take = self.sock.recvfrom, self._take
         for _ in range(BATCH):
@@ -145,6 +148,8 @@ class Osc:
                 take(data, sender, now_s)
             except Refusal as refusal:
                 self.stage.refuse(refusal.kind)
+            if time.monotonic() > end_s:
+                break
         if now_s - self._flushed_s >= FLUSH_S:
             self._flush()
         elif self.asked.waiting and not self._timer:
@@ -180,16 +185,23 @@ class Osc:
         budget = self._senders.of(sender, now_s)
         if not budget.take(now_s) and not data.startswith(_PANIC_BYTES):
             raise Refusal("rate")
-        messages = read(data)
+        try:
+            messages = read(data)
+        except Refusal:                                    # what it cost to look at, it pays
+            budget.left -= len(data) >> BYTES_A_MESSAGE
+            raise
         budget.left -= len(messages) - 1
         if len(messages) == 1:
             self._act(messages[0], sender, now_s)
             return
+        refused = 0
         for message in messages:
             try:
                 self._act(message, sender, now_s)
             except Refusal as refusal:
                 self.stage.refuse(refusal.kind)
+                refused += 1
+        budget.left -= max(0, refused - FREE)
 
     def _act(self, message, sender, now_s):
         time_ns = 0 if message.time == IMMEDIATELY else _due_ns(message.time)
