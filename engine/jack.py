@@ -36,7 +36,8 @@ FUNCTIONS = {
     "free": (VOID, ctypes.c_void_p),
     "set_error_function": (VOID, WORD), "set_info_function": (VOID, WORD),
     "set_process_callback": (INT, WORD, WORD, WORD), "set_xrun_callback": (INT, WORD, WORD, WORD),
-    "set_port_registration_callback": (INT, WORD, WORD, WORD), "on_shutdown": (VOID, WORD, WORD, WORD)}
+    "set_port_registration_callback": (INT, WORD, WORD, WORD),
+    "on_shutdown": (VOID, WORD, WORD, WORD)}
 CALLED = ("port_get_buffer", "midi_clear_buffer", "midi_event_write", "midi_get_event_count",
           "midi_event_get")
 
@@ -59,8 +60,11 @@ class Library:
             function = getattr(loaded, f"jack_{name}")
             function.restype, function.argtypes = result, arguments
             setattr(self, name, function)
-        self.addresses = [ctypes.cast(getattr(loaded, f"jack_{name}"), ctypes.c_void_p).value
-                          for name in CALLED]
+        self.loaded = loaded
+        self.addresses = [self.address_of(name) for name in CALLED]
+
+    def address_of(self, name):
+        return ctypes.cast(getattr(self.loaded, f"jack_{name}"), ctypes.c_void_p).value
 
 
 @functools.cache

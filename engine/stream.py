@@ -6,7 +6,6 @@ watcher thread only closes lost devices, looks for their return, and asks for re
 Thread: control.
 """
 import atexit
-import os
 import threading
 import time
 import weakref
@@ -16,6 +15,7 @@ import numpy as np
 from engine import stream_callback as layout
 from engine.errors import DeviceError
 from engine.jack import library
+from engine.priority import promote as promote
 from engine.stream_jack import NAME as JACK_NAME
 from engine.stream_jack import Backlog, JackOutput, Wires
 from engine.stream_portaudio import HOUSE, JACK, Output, choose, names_now
@@ -24,30 +24,8 @@ from engine.stream_portaudio import devices as devices
 NULL = "null"
 NULL_FRAMES, SCRATCH_FRAMES = 128, 4096
 GRACE_S, LOST_S, LOOK_S, RETRY_S = 0.1, 0.5, 0.1, (0.5, 1.0, 2.0, 4.0)
-PRIORITY = 60                             # above what JACK gives its clients
 _ALIVE = weakref.WeakSet()
 _LEFT = []                                # what abandoned streams may still point at
-
-
-def promote(thread_id):
-    """Asks for real-time priority, and one core where there are four; says what was granted."""
-    if not hasattr(os, "sched_setscheduler"):
-        return "as the system gives"
-    try:
-        if os.sched_getscheduler(thread_id) not in (os.SCHED_FIFO, os.SCHED_RR):
-            os.sched_setscheduler(thread_id, os.SCHED_FIFO, os.sched_param(PRIORITY))
-        cores = sorted(os.sched_getaffinity(thread_id))
-        if len(cores) >= 4:
-            os.sched_setaffinity(thread_id, cores[-1:])
-            return f"real time, core {cores[-1]}"
-        return "real time"
-    except OSError:
-        pass
-    try:
-        os.setpriority(os.PRIO_PROCESS, thread_id, -11)
-        return "high priority"
-    except OSError:
-        return "ordinary priority"
 
 
 class Stream:
@@ -275,7 +253,10 @@ class Stream:
         return self.words[layout.HISTOGRAM:].copy()
 
     def counters(self):
-        """What was counted since birth; ns where it says so, blocks or times elsewhere."""
+        """What was counted since birth; ns where it says so, blocks or times elsewhere.
+
+        With MIDI, what JackOutput.counters counts for the present client.
+        """
         names = ("frames", "blocks", "late_blocks", "max_cost_ns", "max_late_ns", "null_blocks",
                  "takeovers", "device_breaks", "silent_blocks", "due_ns")
         places = (layout.FRAMES, layout.BLOCKS, layout.LATE, layout.MAX_COST_NS, layout.MAX_LATE_NS,
@@ -283,7 +264,8 @@ class Stream:
         found = dict(zip(names, map(int, self.words[list(places)]), strict=True))
         for percent in (50, 99):
             found[f"cost_p{percent}_ns"] = layout.percentile_ns(self.histogram, percent)
-        return found
+        output = self._output
+        return found | output.counters() if output and self.carries_midi else found
 
 
 def open_stream(process_address, rig_pointer, channels, rate_hz, device=None, block=None,
