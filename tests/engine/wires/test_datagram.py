@@ -37,7 +37,8 @@ def their_message(address, *arguments):
 
 def test_reads_what_python_osc_writes():
     words = their_message("/a/bass/cutoff_hz", (0.5, "f"), (-3, "i"), ("über", "s"),
-                          (b"abcde", "b"), (True, "T"), (False, "F"), (None, "N"), (2 ** 40, "h"), (0.1, "d")).dgram
+                          (b"abcde", "b"), (True, "T"), (False, "F"), (None, "N"),
+                          (2 ** 40, "h"), (0.1, "d")).dgram
     [found] = read(words)
     assert found.address == "/a/bass/cutoff_hz" and found.tags == "fisbTFNhd"
     assert found.values == (0.5, -3, "über", b"abcde", True, False, None, 2 ** 40, 0.1)
