@@ -1,8 +1,8 @@
 """A stage whose clock leaves as MIDI: the house set, a busy Python thread, the model generating.
 
 `python -m bench._clock_stage jack|rtmidi SECONDS BPM GOAL_BPM PATTERN MODEL` prints one JSON
-object: the tempo map as the clock had it, and what was counted. GOAL_BPM other than BPM: a ramp over
-the whole time. Thread: control.
+object: the tempo map as the clock had it, and what was counted. Another GOAL_BPM than BPM: a ramp
+over the whole time. Thread: control.
 """
 import json
 import sys
