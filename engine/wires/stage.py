@@ -31,6 +31,7 @@ class Stage:
         self.entries, self.version, self.values = [], 0, np.zeros(0)
         self._lock = threading.Lock()
         self.refused = {}                     # kind of refusal -> count
+        self.midi = None                      # `engine.wires.midi.Midi`, where ports are asked for
         self.look()
 
     def look(self):
