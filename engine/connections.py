@@ -6,14 +6,13 @@ is asked. Without any connection wanted, nothing of this runs.
 """
 import time
 
-import numpy as np
-
 from engine import rig_words as R
 from engine.errors import EngineError
-from engine.midi_out import CLOCK_START, CLOCK_STOP, KEYS, MidiOut, Port
+from engine.midi_out import CLOCK_START, CLOCK_STOP, MidiOut, Port
 from engine.records import SAY
 from engine.surface import address_of, entries
 from engine.timeline import NewestBlock, Timeline
+from engine.wires.guard import Guard
 from engine.wires.process import Wires
 
 PUBLISH_S = 0.02                          # between two looks at values and the time
@@ -51,9 +50,7 @@ class Connections:
         if self.settings:
             self.wires = Wires(self.settings)
             outs = self.settings.get("midi_out", ())
-            held = self.wires.folder / "held"
-            np.zeros((max(1, len(outs)), KEYS), np.uint8).tofile(held)
-            self.held = np.memmap(held, np.uint8, "r+", shape=(max(1, len(outs)), KEYS))
+            self.guard = Guard(self.wires.folder, [{"pattern": out["pattern"]} for out in outs])
             rig.header[R.PANIC_WORD] = self.wires.board.words.ctypes.data
 
     def carried(self):
@@ -64,7 +61,7 @@ class Connections:
                     self.settings.get("midi_out", ()), self.wires.outs, strict=True)),
                 "midi_ins": tuple((f"in {k + 1}", one["pattern"]) for k, one in enumerate(
                     self.settings.get("midi_in", ()))),
-                "midi_in": self.wires.ins, "held": self.held}
+                "midi_in": self.wires.ins, "held": self.guard.held}
 
     def open(self, stream):
         """Starts the processes: the wires for what the stream does not carry, and the guard.
@@ -80,8 +77,6 @@ class Connections:
         if self.wires.settings:
             self.wires.start()
         if outs:
-            from engine.wires.guard import Guard
-            self.guard = Guard(self.wires.folder, [{"pattern": out["pattern"]} for out in outs])
             self.guard.start()
         self.ports = [Port(out["name"], out["clock"], self.options.time_code or 0,
                            out["offset_ms"], ring)
@@ -97,7 +92,8 @@ class Connections:
         self.newest = NewestBlock(stream.words, self.rig.sample)
         self.timeline, self.stream = Timeline(self.rig.rate_hz), stream
         if self.ports:
-            self.midi = conductor.midi = MidiOut(self.rig, conductor.clock, self.ports, self.held)
+            self.midi = conductor.midi = MidiOut(self.rig, conductor.clock, self.ports,
+                                                 self.guard.held)
             for part in self.midi.route(conductor.deck, conductor.made, self.table):
                 self.say(f"part {part!r} has a port of its own: give one more --midi-out")
             origin = conductor.clock.sample_of(0)

@@ -16,6 +16,8 @@ PANIC = 0
 STAGE_NS, TIME_COUNT = 8, 9
 # the wires process: signs of life; the count of LINK
 WIRES_NS, LINK_COUNT, LINK_PEERS, LINK_PLAYING = 16, 17, 18, 19
+# and its MIDI: messages sent, late, not sent (too late, refused, the port away), lost on the way in
+MIDI_SENT, MIDI_LATE, MIDI_UNSENT, MIDI_UNHEARD = 24, 25, 26, 27
 WORDS = 64
 # floats, written by the stage: sample `SAMPLE` is heard at monotonic `NS`; step `STEP` at `SAMPLE`
 SAMPLE, NS, NS_PER_SAMPLE, STEP, BPM, PLAYING, LATENCY_S = 0, 1, 2, 3, 4, 5, 6
