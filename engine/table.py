@@ -35,11 +35,15 @@ def _zeros(count, dtype=np.float32):
 
 
 class Table:
-    """A set's parts, sends, masters and duck as rig memory."""
+    """A set's parts, sends, masters and duck as rig memory.
+
+    sounding   False: nothing is compiled or opened; only the registry is of use
+    """
 
     def __init__(self, parts, sends=None, master=(), duck=None, key_part="", out_level_db=0.0,
-                 noise_seed=1, deck="a", rate_hz=48000):
+                 noise_seed=1, deck="a", rate_hz=48000, sounding=True):
         self.registry, self.parts, self._keep = Registry(deck), dict(parts), []
+        self._sounding = sounding
         self.rate_hz = rate_hz
         self.sends = {name: as_fx(fx) for name, fx in (sends or {}).items()}
         self.words = self._array(R.TABLE_WORDS, np.int64)
@@ -80,6 +84,10 @@ class Table:
         self._keep.append(array)
         return array
 
+    def _address(self, sound):
+        """Where the sound's compiled unit is."""
+        return unit_of(sound).address if self._sounding else 0
+
     def _seeds(self, fields, count, state, noise_seed, name):
         offset = 0
         for field_name, size in fields.sizes.items():
@@ -102,7 +110,7 @@ class Table:
         first = self.registry.add(name, (*voice.params, *STRIP_PARAMS, *sends), part.values, where)
         state = self._array(count * max(1, voice.state.floats))
         self._seeds(voice.state, count, state, noise_seed, name)
-        if voice.begin:
+        if voice.begin and self._sounding:
             self._begin(part, state, count)
         slots = self._array(count * R.VOICE_WORDS, np.int64)
         pitch = self._array(count * R.VOICE_FLOATS)
@@ -111,9 +119,9 @@ class Table:
         half = self._array(8)
         self._settle(last, name)
         self.meters.append(last)
-        unit = unit_of(voice)
+        address = self._address(voice)
         row[[R.UNIT, R.OVER, R.COUNT, R.POLYPHONY, R.STATE]] = (
-            unit.address, voice.oversample, count, part.voices, state.ctypes.data)
+            address, voice.oversample, count, part.voices, state.ctypes.data)
         row[[R.FIRST, R.STRIP, R.CHOKE_GROUP]] = first, first + len(voice.params), group
         row[[R.VOICES, R.PITCH, R.MONO, R.HALF, R.LAST]] = [
             a.ctypes.data for a in (slots, pitch, mono, half, last)]
@@ -150,7 +158,7 @@ class Table:
         first = self.registry.add(name, params, fx.values, f"effect {name!r}")
         state = self._array(max(1, fx.effect.state.floats))
         self._seeds(fx.effect.state, 1, state, 1, name)
-        row[:3] = unit_of(fx.effect).address, state.ctypes.data, first
+        row[:3] = self._address(fx.effect), state.ctypes.data, first
 
     def _duck(self, fx):
         row = self._array(R.EFFECT_WORDS, np.int64)
