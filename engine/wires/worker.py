@@ -24,7 +24,8 @@ def services(stage):
     found = []
     if "osc" in stage.settings:
         from engine.wires.osc import serve_osc
-        found.append(serve_osc(stage))
+        from engine.wires.query import serve_query
+        found += [serve_osc(stage), serve_query(stage)]
     return found
 
 
