@@ -117,7 +117,7 @@ EVENT = np.dtype(
         ("deck", "i4"),
         ("part", "i4"),
         ("flags", "i4"),
-        ("pitch_hz", "f4"),
+        ("pitch_hz", "f4"),  # OFF: 0 lets all notes of the part go
         ("level", "f4"),  # NOTE; TARGET and FADE: level is the value
         ("rise_s", "f4"),
         ("fall_s", "f4"),  # TARGET: part is the parameter's index; MIDI: part is the port

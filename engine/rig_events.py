@@ -35,6 +35,7 @@ from engine.rig_words import (
     GAIN_GOAL,
     GAIN_STEP,
     GOAL,
+    GOAL_HZ,
     HIGH,
     INSERT_ROWS,
     INSERTS,
@@ -51,6 +52,7 @@ from engine.rig_words import (
     PENDING,
     PENDING_ROWS,
     PENDING_SLOTS,
+    PITCH,
     POLYPHONY,
     RELEASE_AT,
     RIG_FLOATS,
@@ -130,7 +132,10 @@ def apply(h, at):
     elif kind == OFF and part >= 0 and part < t[PARTS]:
         row = words(t[PART_ROWS] + 8 * PART_WORDS * part, PART_WORDS)
         voice = words(row[VOICES], row[COUNT] * VOICE_WORDS)
+        goal = floats(row[PITCH] + 4 * GOAL_HZ * row[COUNT], row[COUNT])
         for v in range(row[POLYPHONY]):
+            if real[8] > f32(0) and abs(goal[v] - real[8]) > real[8] * f32(1e-4):
+                continue              # only the voice of that pitch
             voice[RELEASE_AT * row[COUNT] + v] = min(voice[RELEASE_AT * row[COUNT] + v], long[0])
             voice[DUE * row[COUNT] + v] = 0
     elif kind == PANIC:

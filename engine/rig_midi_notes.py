@@ -99,12 +99,13 @@ def end_notes(h, m, now, end):
 
 
 @rt
-def end_part(m, deck, part, sample):
-    """Lets go of all notes of a part; of all parts for -1, of both decks for -1."""
+def end_part(m, deck, part, key, sample):
+    """Lets go of the notes of a part with a key; -1 is all keys, all parts, both decks."""
     k = i8(0)
     while k < m[M_SOUNDING]:
         s = sounding_of(m, k)
-        if (deck < 0 or s[S_DECK] == deck) and (part < 0 or s[S_PART] == part):
+        if (deck < 0 or s[S_DECK] == deck) and (part < 0 or s[S_PART] == part) and (
+                key < 0 or s[S_PITCH] == key):
             s[S_END] = min(s[S_END], sample)
             if let_go(m, k, sample):
                 continue
@@ -129,7 +130,7 @@ def silence(m, deck, sample):
             move(row, m[M_WAITING_ROWS] + 48 * kept)
             kept += 1
     m[M_WAITING] = kept
-    end_part(m, deck, i8(-1), sample)
+    end_part(m, deck, i8(-1), i8(-1), sample)
     for port in range(m[M_PORTS]):
         p = port_of(m, port)
         for channel in range(16):
@@ -162,6 +163,18 @@ def offer(m, row, now):
 
 
 @rt
+def pitch_of(hz):
+    """A frequency as a fractional MIDI number."""
+    return f32(69) + f32(12) * log2(hz * f32(1.0 / 440.0))
+
+
+@rt
+def key_of(hz):
+    """The nearest key."""
+    return i8(np.floor(pitch_of(hz) + f32(0.5)))
+
+
+@rt
 def member(m, port):
     """A free channel of the MPE zone, else the next in turn."""
     p = port_of(m, port)
@@ -189,8 +202,8 @@ def strike(h, m, row, sample):
     port, hz, level = route[R_PORT], real[8], real[9]
     if not (hz > f32(8) and hz < f32(13000)) or not level > f32(0) or muted(h, m, deck, part):
         return
-    pitch = f32(69) + f32(12) * log2(hz * f32(1.0 / 440.0))
-    key = i8(pitch + f32(0.5)) if route[R_KEY] < 0 else route[R_KEY]
+    pitch = pitch_of(hz)
+    key = key_of(hz) if route[R_KEY] < 0 else route[R_KEY]
     if key < 0 or key > 127 or m[M_SOUNDING] >= SOUNDING_MOST:
         m[M_DROPPED] += 1
         return
@@ -220,7 +233,7 @@ def strike(h, m, row, sample):
     emit(m, port, sample, i8(3), (0x90 | channel) + (key << 8) + (velocity << 16), i8(0))
     hold(m, port, channel, key, 1)
     if slid:                              # legato: the old note ends when the new one has begun
-        end_part(m, deck, part, sample)
+        end_part(m, deck, part, i8(-1), sample)
     s = sounding_of(m, m[M_SOUNDING])
     s[S_END], s[S_PORT], s[S_CHANNEL], s[S_PITCH] = end, port, channel, key
     s[S_DECK], s[S_PART] = deck, part
@@ -275,4 +288,7 @@ def play(h, m, row, sample, late):
             port_of(m, port)[P_LATE] += 1
         strike(h, m, row, sample)
     elif kind != NOTE:
-        end_part(m, deck, i8(short[6]), sample)
+        hz, key = floats(row, 12)[8], i8(-1)
+        if kind == OFF and hz > f32(8):
+            key = key_of(hz)
+        end_part(m, deck, i8(short[6]), key, sample)
