@@ -72,12 +72,12 @@ class Senders:
         self._budgets = kept
 
 
-def listening(host, port):
+def listening(host, port, advice="choose another with --osc"):
     """A bound, non-blocking socket.
 
     raises  EngineError when the port is taken or the host is not of this machine
     """
-    family, address = resolved(host, port, f"--osc: cannot listen on {host!r}")
+    family, address = resolved(host, port, f"OSC cannot listen on {host!r}")
     sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.setblocking(False)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
@@ -85,13 +85,10 @@ def listening(host, port):
         sock.bind(address)
     except OSError as fault:
         sock.close()
-        if isinstance(fault, PermissionError):
-            raise EngineError(f"OSC port {port} is not for users; choose one above 1023 with "
-                              "--osc") from None
-        if fault.errno == errno.EADDRINUSE:
-            raise EngineError(f"OSC port {port} is taken by another program; choose another with "
-                              "--osc") from None
-        raise EngineError(f"--osc: cannot listen on {host}:{port} ({fault.strerror})") from None
+        reasons = {errno.EADDRINUSE: f"port {port} is taken by another program",
+                   errno.EACCES: f"port {port} is not for every user"}
+        reason = reasons.get(fault.errno, f"cannot listen on {host}:{port} ({fault.strerror})")
+        raise EngineError(f"OSC {reason}; {advice}") from None
     return sock
 
 
