@@ -36,11 +36,16 @@ def controls(entry):
     if not entry.tags:
         return [Control(BUTTON, entry, name)]
     if entry.kind == "value":
-        return [Control(FADER, entry, f"{name.removesuffix(f'_{entry.unit}')} {entry.unit}".strip()
-                        .replace("_", " "))]
+        return [Control(FADER, entry, _label(name, entry.unit))]
     if entry.tags == "i" and (entry.low, entry.high) == (0.0, 1.0):
         return [Control(TOGGLE, entry, " ".join(entry.address[1:].split("/")))]
     return []
+
+
+def _label(name, unit):
+    """A name in words, its unit last: "cutoff hz", "tempo bpm"."""
+    words = name.split("_")
+    return " ".join(words if not unit or words[-1] == unit else [*words, unit])
 
 
 def pages(entries):

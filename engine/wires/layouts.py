@@ -1,4 +1,6 @@
 """Layouts of a set as files, for surfaces that draw themselves. Thread: control."""
+import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -12,13 +14,15 @@ def _write(path, data):
 
     raises  EngineError
     """
-    part = path.with_name(f".{path.name}.part")
+    part = path.parent / f".{path.name}.part"
     try:
         if path.is_dir():
-            raise IsADirectoryError(21, "it is a folder")
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
         part.write_bytes(data)
         os.replace(part, path)
     except OSError as fault:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
         raise EngineError(f"{path}: cannot be written ({fault.strerror or fault})") from None
 
 

@@ -5,6 +5,7 @@ in use write: zlib around XML, every control a node with properties, values and 
 a group with a tab; a caption is a label above its control, and takes no touches. Where a layout is
 sent is not in the file: connection 1 of the app.
 """
+import re
 import uuid
 import zlib
 
@@ -17,6 +18,7 @@ BLACK, GREY, WHITE = (0, 0, 0, 1), (0.25, 0.25, 0.25, 1), (0.9, 0.85, 0.8, 1)
 AMBER, RED, DARK = (1, 0.55, 0.1, 1), (0.9, 0.05, 0.05, 1), (0.1, 0.1, 0.1, 1)
 # of the app: NORTH; FULL; momentary, toggle on press; centred; absolute; default font
 NORTH, FULL, MOMENTARY, TOGGLES, CENTRE, ABSOLUTE = 0, 0, 0, 2, 2, 0
+NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 CONNECTION = "00001"                      # five places, the last is connection 1
 
 
@@ -36,19 +38,19 @@ def _page(page, title):
     shown = [control for control in page.controls if control.kind != TEXT]
     faders = [control for control in shown if control.kind == FADER]
     buttons = [control for control in shown if control.kind != FADER]
-    where, top, parts = f"{title}/{page.title}", 0, []
+    top, parts = 0, []
     if buttons:
         rows, columns = grid(len(buttons), MOST_BUTTONS)
         room = HEIGHT - TAB - (LEAST_FADER if faders else 0)
         top = min(rows * BUTTON_ROW, room)
-        parts += [_button(c, where, frame) for c, frame in zip(buttons, _frames(
+        parts += [_button(c, frame) for c, frame in zip(buttons, _frames(
             rows, columns, 0, top), strict=False)]
     rows, columns = grid(len(faders), MOST_FADERS)
-    parts += [_fader(c, where, frame) for c, frame in zip(faders, _frames(
+    parts += [_fader(c, frame) for c, frame in zip(faders, _frames(
         rows, columns, top, HEIGHT - TAB - top), strict=False)]
-    return _node("GROUP", where, (0, TAB, WIDTH, HEIGHT - TAB), BLACK, inside="".join(parts),
-                 tabLabel=page.title, tabColorOff=DARK, tabColorOn=GREY, textColorOff=WHITE,
-                 textColorOn=AMBER)
+    return _node("GROUP", f"{title}/{page.title}", (0, TAB, WIDTH, HEIGHT - TAB), BLACK,
+                 inside="".join(parts), tabLabel=page.title, tabColorOff=DARK, tabColorOn=GREY,
+                 textColorOff=WHITE, textColorOn=AMBER)
 
 
 def _frames(rows, columns, top, height):
@@ -59,21 +61,20 @@ def _frames(rows, columns, top, height):
                high - 2 * GAP)
 
 
-def _fader(control, where, frame):
-    x, y, w, h = frame
-    entry = control.entry
-    name, bipolar = f"{where}{entry.address}", entry.low < 0.0 < entry.high
+def _fader(control, frame):
+    entry, (x, y, w, h) = control.entry, frame
     message = _message(entry.address, ("x", "ANY"), (
         "VALUE", "INTEGER" if entry.tags == "i" else "FLOAT", "x", entry.low, entry.high))
-    return _caption(control.label, name, (x, y, w, CAPTION)) + _node(
-        "FADER", name, (x, y + CAPTION, w, h - CAPTION), AMBER, message, touched=True, values=(
-            ("x", f"{share(entry):.6g}"),), bar=True, barDisplay=0, centered=bipolar, cursor=True,
-        cursorDisplay=0, grid=False, gridSteps=10, response=ABSOLUTE, responseFactor=100)
+    return _caption(control.label, entry.address, (x, y, w, CAPTION)) + _node(
+        "FADER", entry.address, (x, y + CAPTION, w, h - CAPTION), AMBER, message, touched=True,
+        values=(("x", f"{share(entry):.6g}"),), bar=True, barDisplay=0,
+        centered=entry.low < 0.0 < entry.high, cursor=True, cursorDisplay=0, grid=False,
+        gridSteps=10, response=ABSOLUTE, responseFactor=100)
 
 
-def _button(control, where, frame):
+def _button(control, frame):
     entry, toggles = control.entry, control.kind == TOGGLE
-    name = f"{where}{entry.address}/{control.sends}"
+    name = f"{entry.address}/{control.sends}" if control.sends else entry.address
     argument = ("VALUE", "INTEGER", "x", 0, 1) if toggles else (
         ("CONSTANT", "STRING", control.sends, 0, 1) if control.sends else None)
     message = _message(entry.address, ("x", "ANY" if toggles else "RISE"), argument,
@@ -110,7 +111,8 @@ def _node(kind, name, frame, color, message="", inside="", values=(), touched=Fa
 
 
 def _text(words):
-    return f"<![CDATA[{words.replace(']]>', ']] >')}]]>"
+    """Words as the editor writes them; what XML cannot hold is left out."""
+    return f"<![CDATA[{NO_XML.sub('', words).replace(']]>', ']]]]><![CDATA[>')}]]>"
 
 
 def _number(value):
