@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 
 NAME = "hiddenstage"
+MOST_NUMBERS, ASK_MS = 100, 1000
 
 
 def addresses_of(host):
@@ -38,14 +39,29 @@ async def announce(stage, host, server, ports):
         stage.say(f"not announced on the network ({fault}); the addresses still work")
         return
     try:
+        name = await _free(zeroconf.zeroconf, ports)
         for kind, port in ports.items():
             service = f"{kind}.local."
             await zeroconf.async_register_service(
-                ServiceInfo(service, f"{NAME}.{service}", port, server=server,
+                ServiceInfo(service, f"{name}.{service}", port, server=server,
                             parsed_addresses=addresses, properties={"txtvers": "1"}),
-                allow_name_change=True)        # hiddenstage-2 where there is one already
+                allow_name_change=True)        # two that began at once
         await asyncio.Event().wait()
     except (OSError, Error) as fault:
         stage.say(f"not announced on the network ({fault}); the addresses still work")
     finally:
         await zeroconf.async_close()           # says goodbye for each
+
+
+async def _free(zeroconf, kinds):
+    """"hiddenstage", or with a number where somebody has that name. Asked so that the answer comes
+    to everybody: one that is sent to us alone may reach another program of this machine."""
+    from zeroconf import DNSQuestionType
+    from zeroconf.asyncio import AsyncServiceInfo
+    for number in range(1, MOST_NUMBERS):
+        name = f"{NAME}-{number}" if number > 1 else NAME
+        asked = [AsyncServiceInfo(f"{kind}.local.", f"{name}.{kind}.local.") for kind in kinds]
+        if not any(await asyncio.gather(*(one.async_request(
+                zeroconf, ASK_MS, question_type=DNSQuestionType.QM) for one in asked))):
+            break
+    return name

@@ -28,7 +28,7 @@ from engine.wires.query_tree import ATTRIBUTES, OTHERS, READABLE, Tree, changed_
 from engine.wires.strangers import welcome
 
 PERIOD_S = 1 / 30
-MOST_SOCKETS, SEND_BYTES = 16, 65536
+MOST_SOCKETS, MOST_LINKS, SEND_BYTES = 16, 64, 65536
 REQUESTS_HZ, MESSAGES_HZ = 200.0, 2000.0
 GOODBYE_S, SILENT_S = 0.2, 30.0
 EXTENSIONS = dict.fromkeys(("ACCESS", "VALUE", "RANGE", "UNIT", "DESCRIPTION", "CLIPMODE", "LISTEN",
@@ -93,10 +93,19 @@ class Query:
                 self._look()
                 self.stage.hear()
                 self.asked.flush()
+                self._spare(runner.server.connections)
                 await asyncio.sleep(PERIOD_S)
         finally:
             advert.cancel()
             await asyncio.gather(advert, self._leave(runner), return_exceptions=True)
+
+    def _spare(self, links):
+        """Closes the oldest of too many connections that talk HTTP, or nothing."""
+        if len(links) > MOST_LINKS:
+            talking = {one.transport for one in self.sockets}
+            for link in [one for one in links if one.transport not in talking][:-MOST_LINKS]:
+                self.stage.refuse("links")
+                link.force_close()
 
     async def _leave(self, runner):
         await asyncio.gather(*(s.web.close(code=1001) for s in self.sockets),
@@ -120,6 +129,7 @@ class Query:
     # ---- values
     def _hear(self, place, values, text, sample):
         """One thing that the stage said: kept as the value of what is only sent."""
+        self._look()
         if place >= len(self.asked.entries):
             return
         entry = self.asked.entries[place]
@@ -156,9 +166,7 @@ class Query:
         path, _, query = target.partition("#")[0].partition("?")
         if query == "HOST_INFO":
             return 200, self._host_info()
-        with contextlib.suppress(UnicodeDecodeError):
-            path = unquote(path, errors="strict")
-        path = path.removesuffix("/") or "/"
+        path = unquote(path).removesuffix("/") or "/"     # what is no UTF-8 becomes no address
         if not ADDRESS.fullmatch(path):
             return 400, "no OSC address"
         if query and query not in (*ATTRIBUTES, *OTHERS):
@@ -187,12 +195,12 @@ class Query:
             return _fault(503, f"{MOST_SOCKETS} are listening already")
         one = Socket(web.WebSocketResponse(max_msg_size=MOST_BYTES, compress=False,
                                            heartbeat=SILENT_S, timeout=GOODBYE_S),
-                     Budget(MESSAGES_HZ, MESSAGES_HZ, time.monotonic()))
+                     request.transport, Budget(MESSAGES_HZ, MESSAGES_HZ, time.monotonic()))
         self.sockets.add(one)
         stream = None
         try:
             await one.web.prepare(request)
-            stream = asyncio.create_task(self._stream(one, request.transport))
+            stream = asyncio.create_task(self._stream(one))
             async for said in one.web:
                 try:
                     self._take(one, said)
@@ -204,12 +212,13 @@ class Query:
                 stream.cancel()
         return one.web
 
-    async def _stream(self, one, transport):
+    async def _stream(self, one):
         """Thirty times a second, what it does not know; nothing to one that does not read."""
         with contextlib.suppress(ConnectionError, RuntimeError):
             while True:
                 await asyncio.sleep(PERIOD_S)
-                if transport.get_write_buffer_size() > SEND_BYTES:
+                self._look()               # values are in the order of the newest registry
+                if one.transport.get_write_buffer_size() > SEND_BYTES:
                     self.stage.refuse("slow")
                     one.forget()
                     continue

@@ -14,11 +14,11 @@ NEVER = float("nan")                      # equals nothing: it is told
 
 
 class Socket:
-    """web: aiohttp's WebSocketResponse;  budget: what it may send a second;  changed: the path that
-    it has to read again, "" for none."""
+    """web, transport: aiohttp's;  budget: what it may send a second;  changed: the path that it has
+    to read again, "" for none."""
 
-    def __init__(self, web, budget):
-        self.web, self.budget, self.changed = web, budget, ""
+    def __init__(self, web, transport, budget):
+        self.web, self.transport, self.budget, self.changed = web, transport, budget, ""
         self.wants, self._quiet_s = {}, {}
         self._flowing, self._events = {}, deque(maxlen=MOST_EVENTS)
 

@@ -25,7 +25,7 @@ def ours(url, here, names):
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")
-        if parts.scheme not in SCHEMES or parts.username is not None:
+        if parts.scheme not in SCHEMES or parts.username is not None or parts[2:] != ("",) * 3:
             return False
         if host in names:
             return True
