@@ -189,7 +189,7 @@ class Conductor:
                 self._note(step, note)
         self.last = made
         if self.recorder:
-            write_step(self.recorder, step, sample, late, made, frames)
+            write_step(self.recorder, self.clock, step, late, made, frames)
 
     def _bar(self, step):
         """What waited for the bar line; whatever fails, the bar is played."""
