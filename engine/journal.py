@@ -38,7 +38,6 @@ class Recorder:
 
     def __init__(self, path, head):
         self.path, self.fault, self.states, self._events = Path(path), "", False, []
-        self._rows, self._written = None, np.zeros((0, 4))
         try:
             self._file = open(self.path, "wb")
             self._file.write(MAGIC)
@@ -71,18 +70,6 @@ class Recorder:
         self.flush()
         self.chunk(b"TABL", {"sample": sample, "deck": deck, "source": source, "name": name,
                              "noise_seed": noise_seed})
-
-    def tempo(self, rows):
-        """The tempo map (`Clock.rows`), as far as it is not what was written last."""
-        if rows is self._rows:
-            return
-        count = min(len(rows), len(self._written))
-        differs = np.flatnonzero((rows[:count] != self._written[:count]).any(axis=1))
-        first = int(differs[0]) if len(differs) else count
-        self._rows, self._written = rows, rows.copy()
-        if first < len(rows):
-            self.chunk(b"TMPO", {"from": first, "rows": [
-                [*row[:3], None if np.isinf(row[3]) else row[3]] for row in rows[first:].tolist()]})
 
     def state(self, row):
         """A STATE row in bf16; returns the row rounded to what was written."""
@@ -122,10 +109,8 @@ class Recorder:
             self.shut()
 
 
-def write_step(recorder, clock, step, late, made, frames):
+def write_step(recorder, step, sample, late, made, frames):
     """What one 16th brought (a `Step`), and the records that were heard in it."""
-    sample = clock.sample_of(step)
-    recorder.tempo(clock.rows)
     recorder.chunk(b"STEP", {
         "step": step, "sample": sample, "late": late, "section": made.section,
         "bar": made.section_bar, "chord": made.chord,

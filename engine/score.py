@@ -136,6 +136,8 @@ class Score:
             if name in self.lines and parameter in self.lines[name].params:
                 self.lines[name].moves[parameter].append(
                     Move(sample, float(row["level"]), float(row["rise_s"]), float(row["fall_s"])))
+        elif kind == OFF and part and row["pitch_hz"] > 0.0:
+            self._let_go(part, float(row["pitch_hz"]), sample)
         elif kind in (OFF, CHOKE) and part:
             self._end({part: self._open[part]}, sample)
         elif kind == PANIC or kind == FADE and row["level"] == 0.0:
@@ -155,6 +157,12 @@ class Score:
                       slide and bool(sounding))
         self._open[part] = [n for n in sounding if n.end > sample] + [note]
         self.lines[part].notes.append(note)
+
+    def _let_go(self, part, pitch_hz, sample):
+        """One pitch of a part ends here."""
+        kept = [n for n in self._open[part] if n.pitch_hz != pitch_hz]
+        self._end({part: [n for n in self._open[part] if n.pitch_hz == pitch_hz]}, sample)
+        self._open[part] = kept
 
     @staticmethod
     def _end(sounding, sample):
