@@ -48,6 +48,7 @@ from engine.rig_words import (
     SENDS,
     SOUNDING,
     STATE,
+    STEMS,
     STRIP,
     STRIP_SENDS,
     SUSPECT,
@@ -195,7 +196,7 @@ def strip(h, t, part, index, curve, dt):
         peak = vmax(vabs(x), vmax(vabs(y), peak))
     pour(a, bus, 0)
     pour(b, bus, QUANTUM)
-    own = 4 + 2 * index
+    own = h[STEMS] + 2 * index
     if own + 1 < channels:
         pour(a, out, own * QUANTUM)
         pour(b, out, (own + 1) * QUANTUM)

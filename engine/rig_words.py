@@ -45,8 +45,9 @@ i8, i4 = np.int64, np.int32
     MIDI_OUT,
     PANIC_WORD,
     PANIC_SEEN,
+    STEMS,  # the first channel of the parts: 4, or 6 where the masters' input is given out before
     HEADER,
-) = range(33)
+) = range(34)
 PENDING_SLOTS, EVENT_BYTES = 2048, 48
 # the rig's floats
 DT, PEAK, RIG_FLOATS = 0, 1, 8

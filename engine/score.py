@@ -14,6 +14,7 @@ from engine.records import CHOKE, FADE, NOTE, OFF, PANIC, SLIDE, TARGET
 from engine.rt import QUANTUM
 
 LEGATO_S = 0.01                           # a note goes on so long under the one it slides into
+ONE_PITCH = 1e-4                          # how near two pitches are the same, as in the rig
 SENTENCE_LETTERS = 200                    # of a sentence in a marker
 
 
@@ -160,9 +161,9 @@ class Score:
 
     def _let_go(self, part, pitch_hz, sample):
         """One pitch of a part ends here."""
-        kept = [n for n in self._open[part] if n.pitch_hz != pitch_hz]
-        self._end({part: [n for n in self._open[part] if n.pitch_hz == pitch_hz]}, sample)
-        self._open[part] = kept
+        these = [n for n in self._open[part] if abs(n.pitch_hz / pitch_hz - 1.0) <= ONE_PITCH]
+        self._open[part] = [n for n in self._open[part] if n not in these]
+        self._end({part: these}, sample)
 
     @staticmethod
     def _end(sounding, sample):

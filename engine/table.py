@@ -192,9 +192,11 @@ class Rig:
     """The audio thread's memory: two tables, an event ring in, a ring of applied events out.
 
     channels   2 master, 2 cue, then 2 a part and 2 a send, as far as they go
+    premaster  2 more before the parts: the sum of parts and sends, which the master effects are
+               given
     """
 
-    def __init__(self, rate_hz=48000, channels=4, limiter=None):
+    def __init__(self, rate_hz=48000, channels=4, limiter=None, premaster=False):
         self.rate_hz, self.channels, self._keep, self.tables = rate_hz, channels, [], [None, None]
         self.events = Ring(None, EVENT, slots=EVENT_SLOTS)
         self.applied = Ring(None, EVENT, slots=EVENT_SLOTS)
@@ -204,7 +206,7 @@ class Rig:
         pending = self._array(R.PENDING_SLOTS, EVENT)
         out, fifo = self._array(channels * QUANTUM), self._array(channels * QUANTUM)
         scratch = self._array(R.SCRATCH_FLOATS)
-        h[R.CHANNELS] = channels
+        h[R.CHANNELS], h[R.STEMS] = channels, 6 if premaster else 4
         guard, meter = self._copied(new_guard(rate_hz)), self._copied(new_meter(rate_hz))
         self.loudness = Loudness(meter)
         h[R.EVENT_SLOTS] = h[R.DONE_SLOTS] = EVENT_SLOTS
