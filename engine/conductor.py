@@ -55,7 +55,7 @@ class Conductor:
         self.frame, self.last, self.text = None, None, deque(maxlen=400)
         self.arrived_s = deque(maxlen=33)
         self.late_records = self.late_notes = self.dropped = 0
-        self.lost, self.held = False, False
+        self.lost, self.held, self.lead = False, False, 0
         self.faults, self._strange = deque(), set()
         self._silent_until, self._starts = 0, deque(maxlen=REMEMBERED)
         self._adopted = self._retired = self._turned = None
