@@ -20,6 +20,7 @@ from engine.rig_words import (
     DUCK_STATE,
     DUCK_UNIT,
     E_LEVEL,
+    E_OWN,
     EDITED,
     EFFECT_ROWS,
     EFFECT_WORDS,
@@ -105,7 +106,7 @@ def play_deck(h, t, dt):
         base = (2 + 2 * e) * QUANTUM
         run_effect(h, t, row, t[BUS] + 4 * base, t[BUS] + 4 * (base + QUANTUM), dt)
         level = from_db(floats(t[VALUE], t[PARAMS])[row[E_LEVEL]])
-        own = h[STEMS] + 2 * (t[PARTS] + e)
+        own = h[STEMS] + 2 * row[E_OWN]
         for side in range(2):
             back = floats(t[BUS] + 4 * (base + side * QUANTUM), QUANTUM)
             for i in range(QUANTUM):

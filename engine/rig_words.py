@@ -97,10 +97,11 @@ GAIN, GAIN_GOAL, GAIN_STEP, GAIN_FROM, OUT_LAST, TABLE_FLOATS = range(6)
     INSERTS,
     INSERT_ROWS,
     FINISHES,
+    OWN,  # its place among the parts and sends that are given out
     PART_WORDS,
-) = range(20)
+) = range(21)
 # an effect's words (sends first, then masters)
-E_UNIT, E_STATE, E_FIRST, E_LEVEL, EFFECT_WORDS = range(5)
+E_UNIT, E_STATE, E_FIRST, E_LEVEL, E_OWN, EFFECT_WORDS = range(6)
 # a strip's parameters, then one `<send>_send` each
 LEVEL_DB, PAN, MUTE, CUE, DUCK, STRIP_SENDS = range(6)
 # words of a voice slot, each (count,) int64

@@ -17,13 +17,15 @@ LEVEL = ("level_db", "mute")
 
 @dataclass
 class Key:
-    """A note as it leaves: ticks, channel 1..16, key, velocity, bend 0..16383 or None."""
+    """A note as it leaves: ticks, channel 1..16, key, velocity; bend 0..16383 and semitones above
+    the key in MPE."""
     tick: int
     end: int
     channel: int
     key: int
     velocity: int
     bend: int | None = None
+    above_st: float = 0.0
 
 
 def write(path, score):
@@ -35,8 +37,7 @@ def write(path, score):
 
 def tracks_of(score):
     """(tracks of (tick, bytes), how many notes they hold)"""
-    keys = {name: keys_of(line, score) for name, line in score.lines.items()}
-    _cut(keys, score)
+    keys = all_keys(score)
     ports = any(line.midi.port for line in score.lines.values())
     tracks = [_first(score), _words(score)]
     for name, line in score.lines.items():
@@ -45,6 +46,13 @@ def tracks_of(score):
         track += _programs(line, score) + _controllers(line, score)
         tracks.append(track + _notes(keys[name]))
     return tracks, sum(map(len, keys.values()))
+
+
+def all_keys(score):
+    """name -> Keys, none of which meets another."""
+    keys = {name: keys_of(line, score) for name, line in score.lines.items()}
+    _cut(keys, score)
+    return keys
 
 
 def tick_of(score, sample):
@@ -90,7 +98,7 @@ def keys_of(line, score):
             free[channel], bend = max(end, start + 1), parts.bend_of(above_st)
         found.append(Key(start, max(end, start + 1), channel,
                          key if line.midi.key is None else line.midi.key,
-                         parts.velocity_of(note.level), bend))
+                         parts.velocity_of(note.level), bend, above_st if bend else 0.0))
     return found
 
 
