@@ -58,8 +58,8 @@ def play(name: SetName = "house", model: Model = None, prompt: Prompt = None,
          rate: Rate = 48000, block: Block = None, record: Record = None,
          record_states: RecordStates = False, throttle: Throttle = None, as_json: Json = False):
     """Play a set live until Ctrl-C (or render it to a WAV file where there is no sound device)."""
-    wires = cli_connect.checked(midi_out, clock, time_code, midi_offset, midi_in, follow, osc, osc_to,
-                              link, controls)
+    wires = cli_connect.checked(midi_out, clock, time_code, midi_offset, midi_in, follow, osc,
+                                osc_to, link, controls)
     with console.patience("compiling the engine's loops, once on this machine"):
         from engine.performance import Options, choose
     options = Options(
