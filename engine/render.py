@@ -98,9 +98,8 @@ def _files(options, tables, default):
         folders.append(folder / "stems")
         exact.add(str(folder / "premaster.wav"))
     for at, name in enumerate(names_of(tables)):
-        columns |= {str(folder / f"{name}.wav"): first + 2 * at for folder in folders}
-        if options.project:
-            exact.add(str(folders[-1] / f"{name}.wav"))
+        stems = {str(folder / f"{name}.wav"): first + 2 * at for folder in folders}
+        columns, exact = columns | stems, exact | set(stems)
     return Files(columns, options.rate_hz, exact)
 
 

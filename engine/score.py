@@ -185,9 +185,10 @@ class Score:
 
     # ---- what the model said
     def _tell(self):
-        at = {step["step"]: step["sample"] for step in self.take.steps}
+        steps = [step for step in self.take.steps if 0 <= step["sample"] < self.samples]
+        at = {step["step"]: step["sample"] for step in steps}
         self.sections, before = [], None
-        for step in self.take.steps:
+        for step in steps:
             place = step["section"], step["bar"]
             if step["section"] and step["step"] % 16 == 0 and place != before and (
                     before is None or place[0] != before[0] or place[1] < before[1]):

@@ -42,7 +42,7 @@ def write(path, score, stems):
 def _entry(name, compression):
     """The same bytes each time: no date of today."""
     entry = zipfile.ZipInfo(name)
-    entry.compress_type = compression
+    entry.compress_type, entry.external_attr = compression, 0o644 << 16
     return entry
 
 
