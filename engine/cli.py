@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from engine import cli_wires, console
+from engine import cli_connect, cli_wires, console
 from engine.errors import DeviceError, EngineError, ModelError
 from engine.leaving import Leaving
 
@@ -47,15 +47,23 @@ def play(name: SetName = "house", model: Model = None, prompt: Prompt = None,
          bpm: Tempo = None, temperature: Temperature = None, tokens_per_bar: TokensPerBar = None,
          seed: Seed = None, noise_seed: NoiseSeed = None, bars: Bars = None,
          audio: Annotated[str | None, typer.Option(help="sound device, see `devices`")] = None,
+         midi_out: cli_connect.MidiOut = None, clock: cli_connect.Clock = False,
+         time_code: cli_connect.TimeCode = None, midi_offset: cli_connect.Offset = 0.0,
+         midi_in: cli_connect.MidiIn = None, follow: cli_connect.Follow = False,
+         osc: cli_connect.Osc = None, osc_to: cli_connect.OscTo = None,
+         link: cli_connect.Link = False, controls: cli_connect.Controls = None,
          rate: Rate = 48000, block: Block = None, record: Record = None,
          record_states: RecordStates = False, throttle: Throttle = None, as_json: Json = False):
     """Play a set live until Ctrl-C (or render it to a WAV file where there is no sound device)."""
+    wires = cli_connect.checked(midi_out, clock, time_code, midi_offset, midi_in, follow, osc,
+                                osc_to, link, controls)
     with console.patience("compiling the engine's loops, once on this machine"):
         from engine.performance import Options, choose
     options = Options(
         set=name, model=model, prompt=prompt, bpm=bpm, temperature=temperature, seed=seed,
         tokens_per_bar=tokens_per_bar, noise_seed=noise_seed, bars=bars, audio=audio,
-        rate_hz=rate, block=block, record=record, record_states=record_states, throttle=throttle)
+        rate_hz=rate, block=block, record=record, record_states=record_states, throttle=throttle,
+        **wires)
     trouble = None if audio else _no_output()
     if trouble is None:
         _play(options, as_json)

@@ -2,9 +2,44 @@
 
 Like `engine.cli`: nothing heavy is imported before a command runs.
 """
+from typing import Annotated
+
+import typer
+
+from engine import console
+
+
+def osc_monitor(
+        port: Annotated[int, typer.Argument(help="the port to listen at")] = 9001,
+        host: Annotated[str, typer.Option(
+            help="which address of this machine; 0.0.0.0 for all")] = "127.0.0.1",
+        seconds: Annotated[float | None, typer.Option(help="stop after this long")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False):
+    """Show the OSC that arrives, decoded, and what is not well-formed; until Ctrl-C."""
+    from engine.wires import monitor
+    sock, count, refused, stopped = monitor.opened(port, host), 0, {}, False
+    try:
+        console.say(f"listening for OSC at {host}:{port}")
+        for sender, found, size in monitor.arriving(sock, seconds):
+            if isinstance(found, str):
+                refused[found] = refused.get(found, 0) + 1
+                line = {"from": f"{sender[0]}:{sender[1]}", "refused": found, "bytes": size}
+                console.give(line, as_json, f"{sender[0]}:{sender[1]}  refused: {found}, "
+                                            f"{size} bytes")
+                continue
+            count += 1
+            console.give(monitor.data(sender, found), as_json,
+                         f"{sender[0]}:{sender[1]}  {monitor.words(found)}")
+    except KeyboardInterrupt:
+        stopped = True
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(refused.items())) or "none"
+    console.give({"messages": count, "refused": refused}, as_json,
+                 f"{count} messages; refused: {kinds}")
+    if stopped:
+        raise typer.Exit(130)
 
 
 def add(app):
     """Gives the commands of this file to the command line."""
-    for command in ():
+    for command in (osc_monitor,):
         app.command()(command)

@@ -44,6 +44,16 @@ class Options:
     stems: str | None = None
     record_states: bool = False
     throttle: float | None = None
+    midi_out: tuple = ()                  # patterns of ports
+    midi_in: tuple = ()
+    clock: bool = False                   # on the ports of midi_out
+    time_code: int | None = None          # frames a second
+    midi_offset_ms: float = 0.0
+    osc: tuple | None = None              # (host, port)
+    osc_to: tuple = ()                    # of (host, port)
+    link: bool = False
+    follow: bool = False                  # the MIDI clock of midi_in
+    controls: str | None = None           # the control file; None: the set's own
 
 
 def _range(name, value, low, high):
@@ -57,6 +67,7 @@ def choose(options, path=None):
     for name, value, low, high in (
             ("bars", options.bars, 1, 100000), ("block", options.block, 1, 65536),
             ("throttle", options.throttle, 0.01, 10000), ("seed", options.seed, 0, 2 ** 62),
+            ("midi offset", options.midi_offset_ms, -50, 500),
             ("noise seed", options.noise_seed, 0, 2 ** 62)):
         if value is not None:
             _range(name, value, low, high)

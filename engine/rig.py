@@ -8,6 +8,8 @@ from numba import cfunc, types
 
 from engine.kernels import guard, loudness
 from engine.rig_events import take_events
+from engine.rig_midi import midi_quantum
+from engine.rig_midi_words import MIDI_WORDS
 from engine.rig_parts import glide, play_part, pour, run_effect, strip
 from engine.rig_words import (
     BUS,
@@ -38,6 +40,7 @@ from engine.rig_words import (
     MASTERS,
     METER,
     METER_FALL,
+    MIDI_OUT,
     OUT,
     OUT_LAST,
     OUT_LEVEL,
@@ -159,6 +162,8 @@ def quantum(h):
     for i in range(n * QUANTUM):
         out[i] = f32(0)
     take_events(h)
+    if h[MIDI_OUT]:
+        midi_quantum(h, words(h[MIDI_OUT], MIDI_WORDS), h[SAMPLE])
     for deck in range(2):
         address = load_acquire(h, TABLE + deck)
         if address:

@@ -42,8 +42,11 @@ i8, i4 = np.int64, np.int32
     GUARD,
     EDITED,
     LOUDNESS,
+    MIDI_OUT,
+    PANIC_WORD,
+    PANIC_SEEN,
     HEADER,
-) = range(30)
+) = range(33)
 PENDING_SLOTS, EVENT_BYTES = 2048, 48
 # the rig's floats
 DT, PEAK, RIG_FLOATS = 0, 1, 8

@@ -2,6 +2,7 @@
 process)."""
 import json
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ class Stage:
         self.entries, self.version, self.values = [], 0, np.zeros(0)
         self._lock = threading.Lock()
         self.refused = {}                     # kind of refusal -> count
+        self.listeners = []                   # called with each (entry, values, text, sample)
         self.look()
 
     def look(self):
@@ -61,6 +63,21 @@ class Stage:
             row["text"][:len(words)] = np.frombuffer(words, np.uint8)
             self.commands.publish()
         return True
+
+    def hear(self):
+        """Gives every listener what the stage has said since; any service may call it, often."""
+        while (row := self.feed.front()) is not None:
+            said = (int(row["entry"]), row["value"][:row["count"]].tolist(),
+                    bytes(row["text"][:row["text_bytes"]]).decode(errors="replace"),
+                    int(row["sample"]))
+            self.feed.pop()
+            for listener in self.listeners:
+                listener(*said)
+
+    @staticmethod
+    def wall_offset_ns():
+        """What wall time is ahead of the monotonic clock: timetags are wall time."""
+        return time.time_ns() - time.monotonic_ns()
 
     def say(self, text):
         """A line for the performer."""

@@ -262,10 +262,12 @@ def test_a_mute_waits_for_the_bar_line_and_comes_back():
     conductor, _, rig = stage(live=True)
     index = rig.tables[0].registry.index["bell.mute"]
     run(conductor, 3)
-    conductor.mute("bell")
-    assert moves(run(conductor, 20), index) == [(16 * STEP, 1.0)] and conductor.mutes == {"bell"}
-    conductor.mute("bell")
-    assert moves(run(conductor, 20), index) == [(32 * STEP, 0.0)] and conductor.mutes == set()
+    conductor.hands.mute("bell")
+    assert moves(run(conductor, 20), index) == [(16 * STEP, 1.0)]
+    assert conductor.hands.mutes == {"bell"}
+    conductor.hands.mute("bell")
+    assert moves(run(conductor, 20), index) == [(32 * STEP, 0.0)]
+    assert conductor.hands.mutes == set()
 
 
 def test_panic_is_silence_until_the_next_bar():
@@ -351,7 +353,7 @@ def test_a_new_set_takes_over_on_the_bar_and_the_last_one_offered_counts(tmp_pat
 
 def test_tempo_mutes_filter_and_prompt_follow_into_the_new_set():
     conductor, source, rig = stage(live=True, master=(Fx(GAIN, amount=0.9),))
-    conductor.mute("bell")
+    conductor.hands.mute("bell")
     run(conductor, 3)
     conductor.adopt(*another(conductor, bpm=62.5, prompt="snow", temperature=0.2))
     rows = run(conductor, 17)
