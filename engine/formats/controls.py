@@ -77,6 +77,12 @@ class Row:
         """What it listens to: rows with the same source hear the same control."""
         return self.port, self.channel, self.message
 
+    def hears(self, port, channel):
+        """Whether what comes from there is for it."""
+        names = [name.strip().casefold() for name in self.port.split("|") if name.strip()]
+        return self.channel in (0, channel) and (
+            not names or any(name in str(port).casefold() for name in names))
+
     @property
     def address(self):
         return self.target.split(" ", 1)[0]

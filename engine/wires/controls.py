@@ -8,14 +8,14 @@ from collections import deque
 
 from engine.errors import SetError
 from engine.records import TRIGGER, VALUE
-from engine.wires.bound import BUTTON_MODES, bind, places
+from engine.wires.bound import bind, places
 from engine.wires.hearing import Hearing
 from engine.wires.keyboard import NOTES_OFF, SOUND_OFF, SUSTAIN, Keyboard
 from engine.wires.recognise import Recogniser, learned, row_for, wants_keys
 from engine.wires.turning import Control, message_of
 
 SCENE, LEARN = "/scene", "/learn"
-MOST_WAITING, MOST_PORTS, LEARN_NS = 1024, 4096, 30_000_000_000
+MOST_WAITING, MOST_HEARS, LEARN_NS = 1024, 4096, 30_000_000_000
 
 
 class Controls:
@@ -33,7 +33,7 @@ class Controls:
         self._command, self._back = send_command, send_feedback
         self._say, self._change = say or (lambda text: None), change
         self._lock, self._waiting = threading.RLock(), deque()
-        self._ports, self._learner, self._target, self._until_ns = {}, None, "", 0
+        self._hears, self._learner, self._target, self._until_ns = {}, None, "", 0
         self.entries, self.values, self.rows = list(entries), (), []
         self.counts = {"heard": 0, "malformed": 0, "unbound": 0, "no_such_scene": 0, "lost": 0}
         self.set_rows(rows)
@@ -117,17 +117,13 @@ class Controls:
         return kind == "cc" and self._pedal(port, move, time_ns)
 
     def _heard(self, bound, port, move):
-        return bound.row.channel in (0, move.channel) and self._matches(bound.row.port, port)
-
-    def _matches(self, pattern, port):
-        if not pattern:
-            return True
-        if (pattern, port) not in self._ports:
-            if len(self._ports) > MOST_PORTS:
-                self._ports.clear()
-            self._ports[pattern, port] = any(part.strip().lower() in str(port).lower()
-                                             for part in pattern.split("|") if part.strip())
-        return self._ports[pattern, port]
+        """Whether a row hears this port and channel; looked up, since knobs send hundreds."""
+        key = bound.row.port, bound.row.channel, port, move.channel
+        if key not in self._hears:
+            if len(self._hears) > MOST_HEARS:
+                self._hears.clear()
+            self._hears[key] = bound.row.hears(port, move.channel)
+        return self._hears[key]
 
     def _moved(self, control, move, time_ns):
         bound = control.bound
@@ -201,8 +197,7 @@ class Controls:
             self._flush()
             for control in self.controls:
                 present = self._present(control.bound.place)
-                if control.bound.does == "value" and control.bound.mode not in BUTTON_MODES:
-                    control.settle(present, now_ns)
+                control.settle(present, now_ns)
                 if self._back is not None:
                     self._show(control, present, now_ns)
             if self._learner:

@@ -6,8 +6,9 @@ import difflib
 import queue
 import time
 
-from engine.errors import SetError
+from engine.errors import EngineError, SetError
 from engine.wires.bound import places
+from engine.wires.control_file import ControlFile, file_of
 from engine.wires.hearing import Hearing
 from engine.wires.recognise import Recogniser, learned, row_for, wants_keys
 
@@ -68,14 +69,14 @@ def target_of(words, known):
                    f"nothing is called {words!r:.60}")
 
 
-def learn(entries, file, heard, ask, say, target=""):
+def learn(entries, file, heard, ask, say, target="", rows=None):
     """Binds one control after another, or only the one of `target`.
 
     ask(text)   a line from the performer; raises EOFError when there are no more
-    returns     how many rows were written
+    returns     the rows that were written; they are in `rows` also when it is interrupted
     raises      SetError when `target` is none, or the file cannot be read or written
     """
-    known, count = places(entries), 0
+    known, rows = places(entries), [] if rows is None else rows
     if target:
         target = target_of(target, known)
     file.read()
@@ -86,12 +87,12 @@ def learn(entries, file, heard, ask, say, target=""):
         with contextlib.suppress(EOFError):
             if row := _row(found, target, known, ask, say):
                 file.change(lambda rows, row=row: learned(rows, row))
-                count += 1
+                rows.append(row)
                 say(f"{found} moves {row.target}, in {file.path}")
             if row and target:
-                return count
+                return rows
             continue
-        return count
+        return rows
 
 
 def _row(found, target, known, ask, say):
@@ -126,24 +127,50 @@ def completion(known):
     readline.parse_and_bind("tab: complete")
 
 
-def run(name, target, ports, say, listen):
-    """The command: a set's name, a target or "", a pattern of ports or "".
+def run(name, target, patterns, say, path=None):
+    """The command: a set's name, a target or "", patterns of ports (none: all that are there).
 
-    listen(pattern, heard)   a context in which `heard` is told of every message
+    path     of the control file; None: the set's own
+    returns  {"file", "learned", "rows"}
     """
     from engine import sets
     from engine.surface import entries
-    from engine.wires.control_file import ControlFile, file_of
     found = entries(sets.load(name))
-    file = ControlFile(file_of(name, sets.find(name)))
-    completion(places(found))
-    heard, count = Heard(), 0
+    file = ControlFile(path or file_of(name, sets.find(name)))
+    known = places(found)
     if target:                            # what is wrong is said before a port is opened
-        target_of(target, places(found))
-    with listen(ports, heard):
-        try:
-            count = learn(found, file, heard, input, say, target)
-        except KeyboardInterrupt:
-            say("")
-    return {"file": file.path, "controls": len(file.read())}, count
+        target_of(target, known)
+    file.read()
+    completion(known)
+    heard, rows = Heard(), []
+    with listening(patterns, heard, say), contextlib.suppress(KeyboardInterrupt):
+        learn(found, file, heard, input, say, target, rows)
+    return {"file": file.path, "learned": len(rows), "rows": len(file.read())}
 
+
+@contextlib.contextmanager
+def listening(patterns, heard, say):
+    """Opens MIDI inputs; `heard` is told (port, time_ns, data) of all that comes.
+
+    raises  EngineError when there is none that fits
+    """
+    from engine.wires.binding import Binding
+    from engine.wires.ports import IN, NONE, Ports
+    ports, bindings = Ports(), []
+
+    def ready(handle, name):
+        handle.set_callback(lambda event, data=None: heard(
+            name, time.monotonic_ns(), bytes(event[0])))
+    try:
+        patterns = patterns or ports.names(IN)
+        if not patterns:
+            raise EngineError(NONE)
+        for k, pattern in enumerate(patterns):
+            bindings.append(Binding(ports, IN, pattern, f"learn-{k + 1}"))
+            ready(bindings[-1].handle, bindings[-1].bound)
+        say(f"listening to {', '.join(binding.bound for binding in bindings)}")
+        yield
+    finally:
+        for binding in bindings:
+            binding.close()
+        ports.close()

@@ -42,14 +42,17 @@ def style_of(raws, quiet):
         return "button" if raws[-1] == 0 else None
     if len(distinct) == 1 and count < 4 and raws[0] >= LOUD:
         return "button" if quiet else None
-    repeats = sum(a == b for a, b in zip(raws, raws[1:], strict=False))
+    steps = [abs(b - a) for a, b in zip(raws, raws[1:], strict=False)]
     makes = [make for make in RELATIVE if all(
         0 < abs(ticks_of(make, raw)) <= FAST_TICKS for raw in raws)]
-    if makes and 4 * repeats >= count and count >= (3 if quiet else ENOUGH_TICKS):
+    again = steps.count(0) * (8 if count > 2 * ENOUGH_TICKS else 4) >= count
+    if makes and again and count >= (3 if quiet else ENOUGH_TICKS):
         if len(makes) == 1 or quiet or count >= ENOUGH_ONE_WAY:
             return makes[0]
         return None
     spread = max(distinct) - min(distinct)
+    if makes and 2 * max(steps, default=0) > spread:
+        return None                       # an encoder's turn back, more likely
     if spread >= SPREAD and count >= (ENOUGH_SMALL if makes and not quiet else 4):
         return "absolute"
     return None
@@ -87,9 +90,14 @@ class Recogniser:
             self._down[where] = now_ns
             return None
         down = self._down.pop(where, None)
-        moving = any(len(s) > 2 and s[-1][0] > down for s in self._streams.values()
-                     ) if down is not None else True
-        return None if moving else Found(port, channel, Message(kind, number), "note")
+        if down is None or self._turning(down):
+            return None
+        return Found(port, channel, Message(kind, number), "note")
+
+    def _turning(self, since_ns):
+        """Whether something has turned since: then a note was a touch of it."""
+        return any(key[2] != "pressure" and len(s) > 2 and s[-1][0] > since_ns
+                   for key, s in self._streams.items())
 
     def found(self, now_ns):
         """What can be told by now; call it now and then while nothing comes."""
@@ -98,8 +106,7 @@ class Recogniser:
             if found := self._judge(where, raws, now_ns - stream[-1][0] > QUIET_NS):
                 return found
         for (port, channel, kind, number), since in self._down.items():
-            if now_ns - since > PAD_NS and not any(s[-1][0] > since and len(s) > 2
-                                                   for s in self._streams.values()):
+            if now_ns - since > PAD_NS and not self._turning(since):
                 return Found(port, channel, Message(kind, number), "note")
         return None
 
@@ -119,10 +126,11 @@ class Recogniser:
                 (key[0], key[1], key[2]) == (port, channel, "nrpn") for key in self._streams):
             return None
         coarse = number % 32
-        fine = self._streams.get((port, channel, "cc", coarse + 32), ())
-        if number < 64 and len(fine) >= 4 and (port, channel, "cc", coarse) in self._streams:
+        high, fine = (self._streams.get((port, channel, "cc", n), ()) for n in (
+            coarse, coarse + 32))
+        if number < 64 and len(fine) >= 4 and 2 * len(high) >= len(fine):
             return Found(port, channel, Message("cc", coarse, coarse + 32), "absolute")
-        if number < 64 and fine and len(raws) < 8 and not quiet:
+        if number < 64 and high and fine and len(raws) < 8 and not quiet:
             return None                   # perhaps the half of a fine one
         style = style_of(raws, quiet)
         return style and Found(port, channel, Message("cc", number), style)
@@ -160,4 +168,5 @@ def wants_keys(target):
 
 def learned(rows, row):
     """The rows with a new one: it takes the place of others of its control and its target."""
-    return [*(r for r in rows if r.source != row.source and r.target != row.target), row]
+    return [*(r for r in rows if r.target != row.target and not (
+        r.message == row.message and r.hears(row.port, row.channel))), row]

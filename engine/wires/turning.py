@@ -2,14 +2,15 @@
 Thread: control.
 
 Shares are 0..1 of the row's range along its curve. A value that a hand sent is taken as the present
-one for SETTLE_S, because the stage needs a moment to say so itself.
+one for SETTLE_NS, because the stage needs a moment to say so itself; what a button did, such as a
+mute, may happen at the next bar only, so it is believed until it is seen, or BAR_NS.
 """
 import math
 
 from engine.formats.controls import RELATIVE
 from engine.wires.bound import BUTTON_MODES
 
-SETTLE_NS = 500_000_000
+SETTLE_NS, BAR_NS = 500_000_000, 5_000_000_000
 TOUCH_NS, FEEDBACK_NS = 300_000_000, 33_000_000     # no feedback under a hand; 30 a second
 TURN_NS = 50_000_000                                # messages of one turn are closer than this
 QUICK_NS = 100_000_000                              # ticks closer than this are accelerated
@@ -37,7 +38,7 @@ class Control:
     def __init__(self, bound):
         self.bound, self.held, self.at = bound, False, None
         self.port, self.channel = None, bound.row.channel
-        self._sent, self._sent_ns = None, NEVER
+        self._sent, self._sent_ns, self._seen = None, NEVER, False
         self._heard_ns, self._raw, self._on = NEVER, None, False
         self._tick_ns, self._way = NEVER, 0
         self._shown, self._shown_ns = None, NEVER
@@ -82,27 +83,34 @@ class Control:
         value = param.clip(param.at(share))
         if self.bound.whole:
             value = float(min(max(round(value), math.ceil(param.low)), math.floor(param.high)))
-        self._sent, self._sent_ns, self.held = share, now_ns, True
+        self._sent, self._sent_ns, self.held, self._seen = share, now_ns, True, False
         return value
 
     def _share(self, present, now_ns):
         """Where the target stands; None if nobody knows."""
-        if self._sent is not None and now_ns - self._sent_ns < SETTLE_NS:
+        button = self.bound.mode in BUTTON_MODES
+        if not (button and self._seen) and now_ns - self._sent_ns < (
+                BAR_NS if button else SETTLE_NS):
             return self._sent
         return None if present != present else self.bound.param.share(present)
 
     def settle(self, present, now_ns):
         """Lets go of a value that something else has moved by more than a step."""
-        if not self.held or now_ns - self._sent_ns < SETTLE_NS or present != present:
+        if not self.held or present != present:
             return
-        slack = max(STEP, self._grain())
-        if abs(self.bound.param.share(present) - self._sent) > slack * 1.001:
+        near = abs(self.bound.param.share(present) - self._sent) <= self._slack()
+        self._seen = self._seen or near
+        if not near and now_ns - self._sent_ns >= SETTLE_NS:
             self.held = False
 
     def _grain(self):
         """The share of one whole number, 0 where fractions are allowed."""
         param = self.bound.param
         return 1.0 / (param.high - param.low) if self.bound.whole else 0.0
+
+    def _slack(self):
+        """How far a share may be off and still be the same."""
+        return max(STEP, 0.5 * self._grain()) * 1.001
 
     def _turned(self, share, before_ns, now_ns, present):
         before, self.at = self.at, share
@@ -117,7 +125,7 @@ class Control:
         target = self._share(present, now_ns)
         crossed = before is not None and target is not None and (
             abs(share - before) <= WRAP and min(before, share) <= target <= max(before, share))
-        if target is None or crossed or abs(share - target) <= max(STEP, self._grain()):
+        if target is None or crossed or abs(share - target) <= self._slack():
             return share
         return None
 
