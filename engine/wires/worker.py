@@ -28,6 +28,9 @@ def services(stage):
     if stage.settings.get("midi_out") or stage.settings.get("midi_in"):
         from engine.wires.midi import serve_midi
         found.append(serve_midi(stage))
+    if "controls" in stage.settings and stage.settings.get("midi_in"):
+        from engine.wires.controls_service import serve_controls
+        found.append(serve_controls(stage))
     return found
 
 
