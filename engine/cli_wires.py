@@ -71,7 +71,24 @@ def layouts(name: Annotated[str, typer.Argument(metavar="SET", help="a set's nam
                  f"{' and '.join(written)}: {count} parameters; OSC to port {osc}")
 
 
+def learn(
+        name: Annotated[str, typer.Argument(metavar="SET", help="a set's name or file")] = "house",
+        target: Annotated[str, typer.Argument(
+            metavar="[ADDRESS]", help='what is moved, as in "/a/bass/cutoff_hz", "/scene drop" or '
+            '"cutoff"; left out: one control after another, each is asked for')] = "",
+        midi_in: Annotated[list[str] | None, typer.Option(
+            metavar="PORT", help="only controllers of this port; default: of all")] = None,
+        controls: Annotated[str | None, typer.Option(
+            help="the control file; default: the set's own")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False):
+    """Bind controllers: touch a knob, a pad or a pedal and say what it moves; until Ctrl-C."""
+    from engine.wires import learn as learning
+    result = learning.run(name, target, midi_in or (), console.say, controls)
+    console.give(result, as_json, f"{result['learned']} learned; {result['file']} has "
+                                  f"{result['rows']} rows")
+
+
 def add(app):
     """Gives the commands of this file to the command line."""
-    for command in (osc_monitor, layouts):
+    for command in (osc_monitor, learn, layouts):
         app.command()(command)
