@@ -42,33 +42,37 @@ def pattern(text):
 
 
 class Connections:
-    """The thread that looks four times a second; `say(line)` is told what comes and goes."""
+    """The thread that looks four times a second; `say(line)` is told what comes and goes.
 
-    def __init__(self, client, name, words, wishes, say):
+    one  the lock of the client: libjack is asked one thing at a time
+    """
+
+    def __init__(self, client, name, words, wishes, say, one):
         self.client, self.name, self.words, self.wishes = client, name, words, wishes
+        self._one = one
         self._say, self._stop, self._changes, self._lost = say, threading.Event(), -1, set()
         self._aliases = {}
         self._thread = threading.Thread(target=self._run, daemon=True, name="JACK connections")
 
     def start(self):
-        """Connects what is there, and begins to look."""
+        """Connects what is there, says what is missing, and goes on looking."""
         self.look()
         for wish in self.wishes:
-            if wish.midi and wish.fits and not wish.bound:
+            if wish.midi and not wish.bound:
                 self._say(f"no MIDI port fits {wish.fits.pattern!r}, waiting for one"
                           f"{suggestion(wish.fits.pattern, self._candidates(wish))}")
         self._thread.start()
 
     def stop(self):
-        """True when the client is nobody's any more; False when JACK keeps the thread waiting."""
+        """No look begins after this."""
         self._stop.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(jack.PATIENCE_S)
-        return not self._thread.is_alive()
 
     def _run(self):
-        while not self._stop.wait(LOOK_S) and not self.words[DOWN]:
-            self.look()
+        while not self._stop.wait(LOOK_S):
+            with self._one:
+                if self._stop.is_set() or self.words[DOWN]:
+                    return
+                self.look()
 
     def _candidates(self, wish):
         """The names of the ports that could be meant, ours excluded."""

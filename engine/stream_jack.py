@@ -84,7 +84,7 @@ class JackOutput:
     def __init__(self, name, channels, rate_hz, stream_words, wires, say):
         self.wires, self._say, self.width = wires, say, channels
         self._stream = stream_words
-        self._connections = None
+        self._connections, self._one = None, threading.Lock()     # one call of libjack at a time
         self._lib, self.client = jack.library(), jack.open_client()
         try:
             own_hz = self._lib.get_sample_rate(self.client)
@@ -97,8 +97,15 @@ class JackOutput:
             self._register(channels)
             self.latency_s = self._latency_frames() / rate_hz
         except BaseException:
-            jack.patiently(lambda: self._lib.client_close(self.client))
+            self._ask(self._lib.client_close)
             raise
+
+    def _ask(self, function):
+        """function(client), when what was asked before is answered. Raises DeviceError."""
+        def ask():
+            with self._one:
+                return function(self.client)
+        return jack.patiently(ask)
 
     # ---- ports
     def _port(self, name, midi, takes):
@@ -158,11 +165,11 @@ class JackOutput:
     def start(self):
         """Begins the calls, then connects. Raises DeviceError when JACK refuses."""
         self.words[[layout.FLUSH, layout.FLUSHED]] = 0
-        if jack.patiently(lambda: self._lib.activate(self.client)):
+        if self._ask(self._lib.activate):
             raise DeviceError("JACK refuses to activate the client; see the server's own messages")
         self._connections = Connections(self.client, self.name, self.words, list(self._wishes()),
-                                        self._say)
-        jack.patiently(self._connections.start)
+                                        self._say, self._one)
+        self._ask(lambda client: self._connections.start())
 
     @property
     def lost(self):
@@ -171,16 +178,15 @@ class JackOutput:
 
     def stop(self):
         """Sends what waits, ends what sounds, then ends the calls. Raises DeviceError when lost."""
-        if self._connections and not self._connections.stop():
-            raise DeviceError("JACK does not answer")
-        self._connections = None
+        if self._connections:
+            self._connections.stop()
         if self.lost:
             raise DeviceError("the JACK server has gone")
         if self.wires.midi_outs:
             self._flush()
             if self._end_held() and self._flush():
                 self.wires.held[:] = 0
-        jack.patiently(lambda: self._lib.deactivate(self.client))
+        self._ask(self._lib.deactivate)
 
     def _flush(self):
         """True when the callback has sent all there is, and its readers have had their turn."""
@@ -208,15 +214,19 @@ class JackOutput:
         """Gives the client back. Raises DeviceError when it does not answer: then call `leave`."""
         if self.lost:
             raise DeviceError("the JACK server has gone")
-        jack.patiently(lambda: self._lib.client_close(self.client))
+        self._ask(self._lib.client_close)
 
     def leave(self):
         """Silences a client whose server died or hangs; one that only hangs is closed then."""
         self.words[layout.STREAM] = 0
-        free = self._connections is None or self._connections.stop()
-        if free and not self.lost:
-            threading.Thread(target=lambda: self._lib.client_close(self.client), daemon=True,
-                             name="close JACK").start()
+        if self._connections:
+            self._connections.stop()
+        threading.Thread(target=self._close_late, daemon=True, name="close JACK").start()
+
+    def _close_late(self):
+        with self._one:
+            if not self.lost:
+                self._lib.client_close(self.client)
 
     def counters(self):
         """Messages out and in: late, refused for want of room (sent later), lost."""
