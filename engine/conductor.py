@@ -12,15 +12,16 @@ from dataclasses import replace
 
 from engine.clock import STEPS_PER_BAR
 from engine.errors import EngineError, MappingError
+from engine.hands import Hands
 from engine.journal import write_step
-from engine.mapping import Links, Target
+from engine.mapping import Links
 from engine.param import Param
 from engine.records import HOLD, NOTE, PANIC, PROMPT, TEMPERATURE
+from engine.transport import Transport
 
 STRIKE = Param("strike", 0.0, 1.0, 1.0)
 LATE_S = 0.02                             # live: a note that is later is left out
 FADE_S, ENTRY_S = 0.05, 0.002             # a set that is replaced, and the one in its place
-SWEPT = "djfilter.position"
 REMEMBERED = 256                          # notes that a panic can take back
 
 
@@ -39,6 +40,7 @@ class Conductor:
               live its process keeps to that itself
     late_records, late_notes, dropped  misses of the model; of this thread; events without room
     faults    live: what went wrong while playing, one line each, for whoever shows it
+    midi      a MidiOut that follows, or None;  feed  who is told what is heard, or None
     """
 
     def __init__(self, made, rig, source, meter, clock, recorder=None, live=False, bars=None,
@@ -49,14 +51,16 @@ class Conductor:
         self.bars, self.deck, self.step, self.due = bars, 0, 0, 0
         self.player, self._first_step = made.music.player(self.steps_per_token, bars), 0
         self.links = links_of(made, rig.tables[self.deck], meter.names)
-        self.queue, self.at_bar, self.mutes = deque(), [], set()
+        self.queue, self.at_bar = deque(), []
         self.frame, self.last, self.text = None, None, deque(maxlen=400)
         self.arrived_s = deque(maxlen=33)
         self.late_records = self.late_notes = self.dropped = 0
-        self.lost, self.held, self.swept = False, False, 0.0
+        self.lost, self.held, self.lead = False, False, 0
         self.faults, self._strange = deque(), set()
         self._silent_until, self._starts = 0, deque(maxlen=REMEMBERED)
         self._adopted = self._retired = self._turned = None
+        self.hands, self.transport, self.midi, self.feed = Hands(self), Transport(self), None, None
+        self._told_bpm = 0.0
         self.tune(0)
 
     # ---- records
@@ -92,12 +96,14 @@ class Conductor:
     def _turn(self, frame, sample):
         """A frame's links move their parameters."""
         for target in self.links.step(frame):
-            self._target(sample, target)
+            self.target(sample, target)
 
-    def _target(self, sample, target):
-        """Moves a parameter; one that the set does not have is left out."""
+    def target(self, sample, target):
+        """Moves a parameter, if the set has it and no hand holds it."""
+        if target.path in self.hands.held:
+            return
         if target.path in self.rig.tables[self.deck].registry.index:
-            self._send(self.rig.target(sample, target.path, target.value, target.rise_s,
+            self.send(self.rig.target(sample, target.path, target.value, target.rise_s,
                                        target.fall_s, self.deck))
         else:
             self._miss(target.path, f"the music moves {target.path!r}, which the set does not have")
@@ -112,11 +118,13 @@ class Conductor:
 
     def tune(self, sample):
         """Tells the tempo to what keeps time itself (a delay)."""
+        self._told_bpm = self.clock.bpm_at(self.step)
         for path in self.rig.tables[self.deck].registry.paths:
             if path.endswith(".bpm"):
-                self._send(self.rig.target(sample, path, self.made.bpm, deck=self.deck))
+                self.send(self.rig.target(sample, path, self._told_bpm, deck=self.deck))
 
-    def _send(self, sent):
+    def send(self, sent):
+        """Counts an event for which the rig had no room."""
         self.dropped += not sent
 
     def _ready(self, step):
@@ -161,7 +169,8 @@ class Conductor:
     def advance(self, until_sample):
         """Sends the events of every step that begins before a sample; none is done twice, even if
         something in it fails."""
-        while self.clock.sample_of(self.step) < until_sample and not self.finished:
+        while (self.clock.rolls and self.clock.sample_of(self.step) < until_sample
+               and not self.finished):
             self.step += 1
             self._step(self.step - 1)
 
@@ -172,6 +181,8 @@ class Conductor:
     def _step(self, step):
         if step % STEPS_PER_BAR == 0:
             self._bar(step)
+        if self.clock.bpm_at(step) != self._told_bpm:
+            self.tune(self.clock.sample_of(step))
         frames, late = self._due(step)
         sample = self.clock.sample_of(step)
         made = self.player.step(step - self._first_step, frames, late)
@@ -182,13 +193,18 @@ class Conductor:
             if not self.live:
                 self._turn(frame, sample)
             strikes += self.links.strikes(frame)
+        if self.last is None or (made.section, made.cycle) != (self.last.section, self.last.cycle):
+            self.hands.held.clear()
         for target in made.targets:
-            self._target(sample, target)
+            self.target(sample, target)
         if step >= self._silent_until:
             for note in [*made.notes, *strikes]:
                 self._note(step, note)
         self.last = made
+        if self.feed:
+            self.feed.step(step + self.transport.shift, sample, made, frames)
         if self.recorder:
+            self.transport.journal(self.recorder)
             write_step(self.recorder, step, sample, late, made, frames)
 
     def _bar(self, step):
@@ -214,8 +230,10 @@ class Conductor:
             return
         self._starts.append(start)
         length = max(1, round(note.length_steps * self.clock.samples_per_step(step)))
-        self._send(self.rig.push(start, NOTE, self.deck, table.part_index(note.part), length=length,
+        self.send(self.rig.push(start, NOTE, self.deck, table.part_index(note.part), length=length,
                                  flags=int(note.slide), pitch_hz=pitch_hz, level=note.level))
+        if self.feed:
+            self.feed.note(start, note)
 
     # ---- controls
     def _control(self, kind, value=0.0, text=""):
@@ -240,25 +258,10 @@ class Conductor:
         """Everything that sounds stops now, what was sent already too; on at the next bar line."""
         self._silent_until = -(-self.step // STEPS_PER_BAR) * STEPS_PER_BAR
         for start in sorted({0} | {at for at in self._starts if at > self.rig.sample}):
-            self._send(self.rig.push(start, PANIC, self.deck))
-        self._send(self.rig.fade(0, self.deck, 0.0, ENTRY_S))
-        self.at_bar.append(lambda step: self._send(
+            self.send(self.rig.push(start, PANIC, self.deck))
+        self.send(self.rig.fade(0, self.deck, 0.0, ENTRY_S))
+        self.at_bar.append(lambda step: self.send(
             self.rig.fade(self.clock.sample_of(step), self.deck, 1.0, ENTRY_S)))
-
-    def mute(self, part):
-        """Mutes or opens a part at the next bar."""
-        def flip(step):
-            self.mutes ^= {part}
-            self._target(self.clock.sample_of(step),
-                         Target(f"{part}.mute", float(part in self.mutes)))
-        self.at_bar.append(flip)
-
-    def sweep(self, position, bars):
-        """Takes the DJ filter to a position over some bars."""
-        steps = bars * STEPS_PER_BAR
-        lag_s = steps * self.clock.samples_per_step(self.step) / self.clock.rate_hz / 3
-        self._send(self.rig.target(0, SWEPT, position, lag_s, lag_s, self.deck, edit=True))
-        self.swept = position
 
     def adopt(self, made, table):
         """A new set takes over at the next bar; the last one offered before it."""
@@ -277,8 +280,8 @@ class Conductor:
         loaded = min(sample, self.rig.sample)
         self.rig.load(table, new, gain=0.0)
         before, self.made, self.deck = self.made, made, new
-        self._send(self.rig.fade(sample, old, 0.0, FADE_S))
-        self._send(self.rig.fade(sample, new, 1.0, ENTRY_S, edit=True))
+        self.send(self.rig.fade(sample, old, 0.0, FADE_S))
+        self.send(self.rig.fade(sample, new, 1.0, ENTRY_S, edit=True))
         self.links, self._strange = links, set()
         if player:
             self.steps_per_token = STEPS_PER_BAR // made.tokens_per_bar
@@ -286,11 +289,9 @@ class Conductor:
         if made.bpm != before.bpm:
             self.clock.set_bpm(made.bpm, step)
         self.tune(sample)
-        self.mutes &= set(table.parts)
-        for part in self.mutes:
-            self._target(sample, Target(f"{part}.mute", 1.0))
-        if self.swept and SWEPT in table.registry.index:
-            self._target(sample, Target(SWEPT, self.swept))
+        self.hands.carry_over(sample)
+        if self.midi:
+            self.midi.route(new, made, table)
         if self.recorder:
             self.recorder.table(loaded, new, made.source, made.name, made.noise_seed)
         if made.temperature != before.temperature:

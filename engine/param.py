@@ -57,3 +57,12 @@ class Param:
         if self.curve == "exp":
             return self.low * (self.high / self.low) ** share
         return self.low + (self.high - self.low) * share
+
+    def share(self, value):
+        """Where a value stands in the range, 0..1 along the curve: what `at` takes back."""
+        if self.high <= self.low:
+            return 0.0
+        value = self.clip(value)
+        if self.curve == "exp":
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)

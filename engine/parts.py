@@ -1,4 +1,4 @@
-"""What a set is made of: parts, effects, and the registry of their parameters.
+"""What a set is made of: parts, effects, how they leave as MIDI, the registry of their parameters.
 Thread: control.
 """
 from dataclasses import dataclass, field
@@ -17,6 +17,49 @@ STRIP_PARAMS = (
 SEND_LEVEL = Param("level_db", -120.0, 12.0, 0.0, "lin", 0.02)
 MOST_VOICES = 256
 OUT_PARAMS = (Param("level_db", -120.0, 12.0, 0.0, "lin", 0.05),)
+# what Midi(...) may hold: lowest and highest
+MIDI_RANGES = {"channel": (1, 16), "key": (0, 127), "program": (0, 127), "bank": (0, 16383),
+               "port": (0, 15)}
+CC_TAKEN = (0, 6, 7, 10, 32, 38, 98, 99, 100, 101)  # bank, level, pan and what tunes a channel
+
+
+@dataclass(frozen=True)
+class Midi:
+    """How a part leaves as MIDI: Part(TB303, midi=Midi(channel=3, cc={74: "cutoff_hz"})).
+
+    What is None is chosen (see `engine.midi_parts`).
+    channel  1..16;  port  which of our ports, from 0;  key  every note on this key, as drums are
+    program  General MIDI number less one, 0..127, as of the voice `soundfont`;  bank  0..16383
+    mpe      a channel a note, so that each has its own exact pitch: takes the whole port
+    cc       controller number 1..119 -> name of a parameter of the part
+    """
+    channel: int | None = None
+    key: int | None = None
+    program: int | None = None
+    bank: int | None = None
+    mpe: bool = False
+    port: int | None = None
+    cc: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        for name, (low, high) in MIDI_RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not _whole(value, low, high):
+                raise SetError(f"Midi: {name} must be {low}..{high}, got {value!r}")
+        if self.mpe and self.channel not in (None, 1):
+            raise SetError(f"Midi: mpe begins at channel 1, not {self.channel}; leave it out")
+        if self.mpe and self.key is not None:
+            raise SetError("Midi: a part with mpe has no fixed key; leave one of them out")
+        if not isinstance(self.cc, dict):
+            raise SetError(f'Midi: cc must be a dict like {{74: "cutoff_hz"}}, got {self.cc!r:.60}')
+        for number in self.cc:
+            if not _whole(number, 1, 119) or number in CC_TAKEN:
+                raise SetError(f"Midi: cc {number!r} is none of 1..119 that are free (taken: "
+                               f"{', '.join(map(str, CC_TAKEN))})")
+
+
+def _whole(value, low, high):
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 class Part:
@@ -26,9 +69,10 @@ class Part:
     choke   name of a group of parts of which a strike in one silences the others
     preset  a dict of parameter values (a voice's file may hold some); `values` go over it
     inserts  effects of this part alone, before its level; their parameters are PART_EFFECT.name
+    midi    how it leaves as MIDI, where the usual way is not wanted
     """
 
-    def __init__(self, voice, voices=8, choke="", preset=None, inserts=(), **values):
+    def __init__(self, voice, voices=8, choke="", preset=None, inserts=(), midi=None, **values):
         if not isinstance(voice, Voice):
             raise SetError(f"Part({voice!r}): the first argument must be a voice of synths")
         if not isinstance(voices, int) or not 1 <= voices <= MOST_VOICES:
@@ -37,7 +81,9 @@ class Part:
             raise SetError(f"Part({voice.name}): inserts must be a tuple of effects, (A,) for one")
         if preset is not None and not isinstance(preset, dict):
             raise SetError(f"Part({voice.name}): preset must be a dict, got {preset!r:.60}")
-        self.voice, self.voices, self.choke = voice, voices, choke
+        if midi is not None and not isinstance(midi, Midi):
+            raise SetError(f"Part({voice.name}): midi must be a Midi(...), got {midi!r:.60}")
+        self.voice, self.voices, self.choke, self.midi = voice, voices, choke, midi or Midi()
         self.values = {**(preset or {}), **values}
         self.inserts = tuple(as_fx(fx) for fx in inserts)
 

@@ -104,7 +104,7 @@ CONTROL = np.dtype(
 )
 
 # One event to the rig, or one it reports as applied. sample: when; 0 means now.
-NOTE, OFF, TARGET, CHOKE, PANIC, FADE = 1, 2, 3, 4, 5, 6
+NOTE, OFF, TARGET, CHOKE, PANIC, FADE, MIDI = 1, 2, 3, 4, 5, 6, 7
 # flag of NOTE: glide the sounding voice there, do not strike
 SLIDE = 1
 # flag of TARGET and FADE: a person changed something; the guard watches what comes of it
@@ -112,15 +112,15 @@ EDIT = 2
 EVENT = np.dtype(
     [
         ("sample", "i8"),
-        ("length", "i8"),  # NOTE: samples until its own release
+        ("length", "i8"),  # NOTE: samples until its release; MIDI: bytes, their count on top
         ("kind", "i4"),
         ("deck", "i4"),
         ("part", "i4"),
         ("flags", "i4"),
-        ("pitch_hz", "f4"),
+        ("pitch_hz", "f4"),  # OFF: 0 lets all notes of the part go
         ("level", "f4"),  # NOTE; TARGET and FADE: level is the value
         ("rise_s", "f4"),
-        ("fall_s", "f4"),  # TARGET: part is the parameter's index
+        ("fall_s", "f4"),  # TARGET: part is the parameter's index; MIDI: part is the port
     ],
     align=True,
 )

@@ -8,6 +8,8 @@ from numba import cfunc, types
 
 from engine.kernels import guard, loudness
 from engine.rig_events import take_events
+from engine.rig_midi import midi_quantum
+from engine.rig_midi_words import MIDI_WORDS
 from engine.rig_parts import glide, play_part, pour, run_effect, strip
 from engine.rig_words import (
     BUS,
@@ -18,6 +20,7 @@ from engine.rig_words import (
     DUCK_STATE,
     DUCK_UNIT,
     E_LEVEL,
+    E_OWN,
     EDITED,
     EFFECT_ROWS,
     EFFECT_WORDS,
@@ -38,6 +41,7 @@ from engine.rig_words import (
     MASTERS,
     METER,
     METER_FALL,
+    MIDI_OUT,
     OUT,
     OUT_LAST,
     OUT_LEVEL,
@@ -54,6 +58,7 @@ from engine.rig_words import (
     SAMPLE,
     SCRATCH,
     SENDS,
+    STEMS,
     TABLE,
     TABLE_FLOATS,
     TABLE_WORDS,
@@ -101,7 +106,7 @@ def play_deck(h, t, dt):
         base = (2 + 2 * e) * QUANTUM
         run_effect(h, t, row, t[BUS] + 4 * base, t[BUS] + 4 * (base + QUANTUM), dt)
         level = from_db(floats(t[VALUE], t[PARAMS])[row[E_LEVEL]])
-        own = 4 + 2 * (t[PARTS] + e)
+        own = h[STEMS] + 2 * row[E_OWN]
         for side in range(2):
             back = floats(t[BUS] + 4 * (base + side * QUANTUM), QUANTUM)
             for i in range(QUANTUM):
@@ -109,6 +114,9 @@ def play_deck(h, t, dt):
             pour(back, bus, side * QUANTUM)
             if own + 1 < channels:
                 pour(back, out, (own + side) * QUANTUM)
+    if h[STEMS] > 4:                                        # what the masters are given
+        for side in range(2):
+            pour(floats(t[BUS] + 4 * side * QUANTUM, QUANTUM), out, (4 + side) * QUANTUM)
     for e in range(sends, sends + t[MASTERS]):
         row = words(t[EFFECT_ROWS] + 8 * EFFECT_WORDS * e, EFFECT_WORDS)
         run_effect(h, t, row, t[BUS], t[BUS] + 4 * QUANTUM, dt)
@@ -159,6 +167,8 @@ def quantum(h):
     for i in range(n * QUANTUM):
         out[i] = f32(0)
     take_events(h)
+    if h[MIDI_OUT]:
+        midi_quantum(h, words(h[MIDI_OUT], MIDI_WORDS), h[SAMPLE])
     for deck in range(2):
         address = load_acquire(h, TABLE + deck)
         if address:

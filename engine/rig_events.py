@@ -6,6 +6,8 @@ Events wait in a pending list until their quantum; what was applied, and at whic
 from numba import carray
 
 from engine.records import CHOKE, EDIT, FADE, NOTE, OFF, PANIC, SLIDE, TARGET
+from engine.rig_midi_notes import offer, silence
+from engine.rig_midi_words import MIDI_WORDS
 from engine.rig_voices import drop_fading, fade_part, note
 from engine.rig_words import (
     CHOKE_QUANTA,
@@ -33,12 +35,16 @@ from engine.rig_words import (
     GAIN_GOAL,
     GAIN_STEP,
     GOAL,
+    GOAL_HZ,
     HIGH,
     INSERT_ROWS,
     INSERTS,
     LATE,
     LOST,
     LOW,
+    MIDI_OUT,
+    PANIC_SEEN,
+    PANIC_WORD,
     PARAMS,
     PART_ROWS,
     PART_WORDS,
@@ -46,6 +52,7 @@ from engine.rig_words import (
     PENDING,
     PENDING_ROWS,
     PENDING_SLOTS,
+    PITCH,
     POLYPHONY,
     RELEASE_AT,
     RIG_FLOATS,
@@ -125,7 +132,10 @@ def apply(h, at):
     elif kind == OFF and part >= 0 and part < t[PARTS]:
         row = words(t[PART_ROWS] + 8 * PART_WORDS * part, PART_WORDS)
         voice = words(row[VOICES], row[COUNT] * VOICE_WORDS)
+        goal = floats(row[PITCH] + 4 * GOAL_HZ * row[COUNT], row[COUNT])
         for v in range(row[POLYPHONY]):
+            if real[8] > f32(0) and abs(goal[v] - real[8]) > real[8] * f32(1e-4):
+                continue              # only the voice of that pitch
             voice[RELEASE_AT * row[COUNT] + v] = min(voice[RELEASE_AT * row[COUNT] + v], long[0])
             voice[DUE * row[COUNT] + v] = 0
     elif kind == PANIC:
@@ -162,6 +172,26 @@ def report(h, at):
 
 
 @rt
+def panic_asked(h):
+    """Panic that did not come as an event: somebody has changed the word that all may change."""
+    asked = load_acquire(words(h[PANIC_WORD], 1), 0)
+    if asked == h[PANIC_SEEN]:
+        return
+    h[PANIC_SEEN], kept = asked, i8(0)
+    for at in range(h[PENDING]):
+        row = h[PENDING_ROWS] + EVENT_BYTES * at
+        if carray(pointer(row), (12,), i4)[4] != NOTE:
+            copy_row(row, h[PENDING_ROWS] + EVENT_BYTES * kept)
+            kept += 1
+    h[PENDING] = kept
+    for deck in range(2):
+        if h[TABLE + deck]:
+            panic(words(h[TABLE + deck], TABLE_WORDS))
+    if h[MIDI_OUT]:
+        silence(words(h[MIDI_OUT], MIDI_WORDS), i8(-1), h[SAMPLE])
+
+
+@rt
 def take_events(h):
     """Moves new events into the pending list and applies, in their order, those due in this
     quantum."""
@@ -172,8 +202,13 @@ def take_events(h):
             h[EVENT_ROWS] + EVENT_BYTES * (ring[TAIL] & (h[EVENT_SLOTS] - 1)),
             h[PENDING_ROWS] + EVENT_BYTES * h[PENDING],
         )
+        if h[MIDI_OUT]:
+            offer(words(h[MIDI_OUT], MIDI_WORDS), h[PENDING_ROWS] + EVENT_BYTES * h[PENDING],
+                  h[SAMPLE])
         h[PENDING] += 1
         store_release(ring, TAIL, ring[TAIL] + 1)
+    if h[PANIC_WORD]:
+        panic_asked(h)
     end, kept = h[SAMPLE] + QUANTUM, i8(0)
     for at in range(h[PENDING]):
         row = h[PENDING_ROWS] + EVENT_BYTES * at

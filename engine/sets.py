@@ -16,7 +16,8 @@ from pathlib import Path
 from engine.clock import check_bpm
 from engine.errors import EngineError, SetError, suggestion
 from engine.formats.scl import EQUAL, Equal, Tuning
-from engine.parts import Fx, Part
+from engine.midi_parts import midi_of
+from engine.parts import Fx, Midi, Part
 from engine.table import Table
 
 ROOTS = ("engine", "synths", "mappings")
@@ -68,6 +69,7 @@ class Set:
         for name, part in self.parts.items():
             if not isinstance(part, Part) or not str(name).isidentifier():
                 raise SetError(f"parts[{name!r}] must be a plain name and a Part(...)")
+        midi_of(self.parts, self.tuning, self.sends)
         if self.limiter is None:
             self.limiter = default_limiter()
         if self.music is None or not hasattr(self.music, "player"):
@@ -95,6 +97,11 @@ class Set:
         noise_seed = self.noise_seed if noise_seed is None else noise_seed
         return Table(self.parts, self.sends, self.master, self.duck, self.key_part,
                      self.out_level_db, noise_seed, deck, rate_hz)
+
+    def registry(self, deck="a"):
+        """Every parameter of the set; nothing is compiled."""
+        return Table(self.parts, self.sends, self.master, self.duck, self.key_part,
+                     self.out_level_db, deck=deck, sounding=False).registry
 
 
 def check_tokens_per_bar(tokens):
@@ -286,4 +293,4 @@ def load(name):
     return read(source, path.name, path.parent)
 
 
-__all__ = ["Fx", "Part", "Set", "find", "load", "names", "read"]
+__all__ = ["Fx", "Midi", "Part", "Set", "find", "load", "names", "read"]

@@ -3,7 +3,9 @@ control.
 
 OSC, OSCQuery, MIDI learn, layouts and the page are made from these entries and from nothing else.
 """
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+
+from engine.mapping import UNITS
 
 KINDS = ("value", "trigger", "out")
 
@@ -34,3 +36,70 @@ class Entry:
     @classmethod
     def from_data(cls, data):
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+VERBS = (
+    Entry("/panic", "trigger", "", about="everything that sounds stops now"),
+    Entry("/next", "trigger", "", about="the next section at the next bar"),
+    Entry("/prompt", "trigger", "s", about="a new text for the model, after what has been heard"),
+    Entry("/temperature", "value", "f", 0.0, 2.0, 0.9, about="how freely the model chooses"),
+    Entry("/hold", "trigger", "i", about="1 holds the model, 0 lets it go on"),
+    Entry("/sweep", "value", "f", -1.0, 1.0, 0.0, about="the DJ filter, over two bars"),
+    Entry("/tempo", "value", "f", 20.0, 400.0, 120.0, unit="bpm", about="the tempo from now on"),
+    Entry("/ramp", "trigger", "ff", 20.0, 400.0, 120.0, unit="bpm",
+          about="a tempo, reached over so many bars"),
+    Entry("/nudge", "trigger", "f", -500.0, 500.0, 0.0, unit="ms", about="later (or earlier)"),
+    Entry("/tap", "trigger", "", about="the tempo of the hand"),
+    Entry("/start", "trigger", "", about="on the one, now"),
+    Entry("/stop", "trigger", "", about="the music stands; the sound rings out"),
+    Entry("/continue", "trigger", "", about="on from where it stands"),
+    Entry("/position", "trigger", "i", 0.0, 16383.0, about="the sixteenth that continue begins at"),
+    Entry("/release", "trigger", "s", about="gives a parameter back to the model"),
+    Entry("/learn", "trigger", "s", about="the next control that moves is bound to this address"),
+    Entry("/learn/cancel", "trigger", "", about="no control is learned after all"),
+    Entry("/learn/forget", "trigger", "s", about="no control moves this address any more"),
+)
+OUTS = (
+    Entry("/beat", "out", "ii", about="bar and beat, from 1"),
+    Entry("/section", "out", "s", about="the scene that plays"),
+    Entry("/token", "out", "s", about="what the model wrote"),
+    Entry("/note", "out", "sff", about="part, pitch (60 is middle C), level"),
+    Entry("/model", "out", "s", about="how the model keeps up"),
+)
+
+
+def unit_in(name):
+    """The unit that a name ends in: "hz" of "cutoff_hz"; "" for a proportion."""
+    last = name.rpartition("_")[2]
+    return last if last in (*UNITS, "ms", "cents", "percent") else ""
+
+
+def address_of(path, deck="a"):
+    """The OSC address of a parameter: "/a/bass/cutoff_hz"."""
+    return f"/{deck}/{path.replace('.', '/')}"
+
+
+def entries(made, features=()):
+    """Everything that a surface can do with a set.
+
+    made      a Set;  features  the full names of the features that will be sent
+    returns   [Entry]: verbs, one of each part, the parameters, then what is only sent
+    """
+    registry, scenes = made.registry(), getattr(made.music, "scenes", ())
+    found = [replace(verb, default={"/temperature": made.temperature, "/tempo": made.bpm}.get(
+        verb.address, verb.default)) for verb in VERBS]
+    found.append(Entry("/scene", "trigger", "s", choices=tuple(s.name for s in scenes),
+                       about="a section at the next bar"))
+    for part in made.parts:
+        found += [
+            Entry(f"/mute/{part}", "trigger", "i",
+                  about=f"1 mutes {part} at the next bar, 0 opens it"),
+            Entry(f"/play/{part}", "trigger", "ff", 0.0, 127.0, 60.0,
+                  about=f"strikes {part}: pitch (60 is middle C), level 0..1; held until let go"),
+            Entry(f"/let_go/{part}", "trigger", "f", 0.0, 127.0, 60.0,
+                  about=f"lets a played note of {part} go")]
+    for path, param, value in zip(registry.paths, registry.params, registry.values, strict=True):
+        found.append(Entry(address_of(path, registry.deck), "value", "f", param.low, param.high,
+                           value, param.curve, unit_in(param.name), path, path))
+    return [*found, *OUTS, *(Entry(f"/feature/{name.replace('.', '/')}", "out", "f",
+                                   unit=unit_in(name), about=name) for name in features)]

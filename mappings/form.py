@@ -30,7 +30,7 @@ class Form:
         self.can = self._table() if bars is not None and not self.plan else None
         self.name = next(iter(self.plan)) if self.plan else self.first
         self.start, self.cycle, self.peaks, self.anchor = 0, 0, 0, 0
-        self.skip = False
+        self.skip, self.wish = False, ""
 
     def _divide(self):
         """A form too short to decide: whole bars, the longest scene taking what is left."""
@@ -133,6 +133,9 @@ class Form:
         return False
 
     def _leave(self, choose):
+        if self.skip and self.wish:       # the performer's word, whatever would have followed
+            self._enter(self.wish)
+            return True
         options = self._follow(self._left())
         if self.peaks < PEAKS and len(options) > 1 and self.last in options:
             options = [name for name in options if name != self.last]
@@ -149,6 +152,6 @@ class Form:
             self.cycle, self.peaks = self.cycle + 1, 0
         if self.skip:
             self.anchor = self.bar
-        self.skip = False
+        self.skip, self.wish = False, ""
         self.peaks += self.scenes[name].peak
         self.name, self.start = name, self.bar

@@ -4,6 +4,7 @@ Cells are written at phrase lines, surprise edits them, the text's phrases end s
 draws lots: the same frames give the same notes. When the model is late, the memory goes on for it.
 Thread: control.
 """
+from engine.errors import MappingError, suggestion
 from engine.mapping import Note, Step, Target
 from mappings import drums
 from mappings.arrange import Arranger
@@ -35,7 +36,13 @@ class Player:
 
     def next_section(self):
         """The performer's wish: the section ends at the next bar line."""
-        self.form.skip = True
+        self.form.skip, self.form.wish = True, ""
+
+    def go_to(self, scene):
+        """The performer's wish: this scene from the next bar line on."""
+        if scene not in self.form.scenes:
+            raise MappingError(f"no scene {scene!r}{suggestion(scene, self.form.scenes)}")
+        self.form.skip, self.form.wish = True, scene
 
     def step(self, step, frames, late):
         """The notes and targets of 16th number `step`, from the frames due in it."""

@@ -16,8 +16,22 @@ LOOK_S = 0.05
 
 
 def services(stage):
-    """The coroutines of what the settings ask for."""
+    """The coroutines of what the settings ask for. What cannot be had (a port that is taken) is
+    found out here, before the process calls itself ready.
+
+    raises  EngineError
+    """
     found = []
+    if "osc" in stage.settings:
+        from engine.wires.osc import serve_osc
+        from engine.wires.query import serve_query
+        found += [serve_osc(stage), serve_query(stage)]
+    if stage.settings.get("midi_out") or stage.settings.get("midi_in"):
+        from engine.wires.midi import serve_midi
+        found.append(serve_midi(stage))
+    if "controls" in stage.settings and stage.settings.get("midi_in"):
+        from engine.wires.controls_service import serve_controls
+        found.append(serve_controls(stage))
     return found
 
 
@@ -29,11 +43,11 @@ async def _look(stage):
         await asyncio.sleep(LOOK_S)
 
 
-async def _run(stage):
+async def _run(stage, found):
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    tasks = [asyncio.ensure_future(service) for service in (_look(stage), *services(stage))]
+    tasks = [asyncio.ensure_future(service) for service in (_look(stage), *found)]
     leaving = asyncio.ensure_future(reader.read())
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leaving.cancel)
@@ -49,9 +63,10 @@ async def _run(stage):
 
 def main(folder):
     stage = Stage(folder)
-    (stage.folder / "ready").touch()
     try:
-        asyncio.run(_run(stage))
+        found = services(stage)
+        (stage.folder / "ready").touch()
+        asyncio.run(_run(stage, found))
     except (EngineError, OSError) as fault:
         (stage.folder / "error").write_text(str(fault))
         return 1

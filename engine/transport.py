@@ -1,0 +1,61 @@
+"""Tempo, start, stop and song position of a conductor. Thread: control.
+
+Steps are counted for good; a place of the song (what a sequencer shows) is the step and `shift`.
+"""
+from engine.clock import END, STEPS_PER_BAR
+from engine.midi_out import CLOCK_CONTINUE, CLOCK_START, CLOCK_STOP
+from engine.records import OFF
+
+JOURNALED = 64                            # rows of the tempo map that a change may replace
+
+
+class Transport:
+    """Belongs to one conductor, and acts on its clock, its steps and its ports."""
+
+    def __init__(self, conductor):
+        self.conductor, self.shift, self._written = conductor, 0, None
+
+    def tempo(self, bpm, bars=0.0):
+        """A tempo from the next step on, or reached over some bars."""
+        self.conductor.clock.ramp(bpm, self.conductor.step, round(bars * STEPS_PER_BAR))
+
+    def stop(self):
+        """The music stands at the next step; what sounds is let go there."""
+        c = self.conductor
+        if not c.clock.rolls:
+            return
+        c.clock.stop(c.step)
+        sample = c.clock.sample_of(c.step)
+        for part in range(len(c.rig.tables[c.deck].parts)):
+            c.send(c.rig.push(sample, OFF, c.deck, part))
+        if c.midi:
+            c.midi.transport(sample, CLOCK_STOP)
+
+    def go_on(self, sample, place=None):
+        """The music rolls from a sample on, where it stood, or at a 16th of the song.
+
+        A place keeps its place in the bar; the steps in between are not played. A music that rolls
+        moves there without standing still.
+        """
+        c = self.conductor
+        step = c.step
+        if place is not None:
+            step += (place - step) % STEPS_PER_BAR
+            self.shift = place - step
+        if c.clock.rolls:
+            sample = max(sample, c.clock.sample_of(c.step))
+        c.clock.go_on(step, sample)
+        c.due, c.step = c.due + step - c.step, step
+        if c.midi:
+            song = step + self.shift
+            c.midi.transport(sample, CLOCK_CONTINUE if song else CLOCK_START, song or None)
+
+    def journal(self, recorder):
+        """What is new in the tempo map goes into the take."""
+        rows = self.conductor.clock.rows
+        mark = len(rows), float(rows[-1, 0]), float(rows[-1, END])
+        if mark != self._written:
+            since = max(0, min(len(rows), (self._written or (0,))[0]) - JOURNALED)
+            self._written = mark
+            recorder.chunk(b"TMPO", {"from": since, "rows": [
+                [None if x == float("inf") else x for x in row] for row in rows[since:].tolist()]})
