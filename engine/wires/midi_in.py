@@ -23,7 +23,7 @@ class Stamps:
     """When the messages of one port came, in monotonic seconds."""
 
     def __init__(self):
-        self._sum_s, self._offset_s, self._last_s = 0.0, None, 0.0
+        self._sum_s, self._offset_s = 0.0, None
 
     def time_s(self, delta_s, arrival_s):
         """The time of a message that came delta_s after the one before."""
@@ -32,8 +32,7 @@ class Stamps:
         if self._offset_s is None or seen_s - self._offset_s > LOST_S:
             self._offset_s = seen_s
         self._offset_s = min(seen_s, self._offset_s + DRIFT * delta_s)
-        self._last_s = max(self._last_s, self._sum_s + self._offset_s)
-        return self._last_s
+        return self._sum_s + self._offset_s
 
 
 class InPort:

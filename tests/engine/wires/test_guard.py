@@ -1,4 +1,4 @@
-"""The guard against real deaths: SIGKILL of a process that holds wires and guard as a stage does."""
+"""The guard against real deaths: SIGKILL of a process that has wires and a guard as a stage has."""
 import json
 import os
 import shutil
@@ -45,7 +45,7 @@ class Stage:
 
     def close(self):
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
         left = [self.gone(pid) for pid in self.pids]
         shutil.rmtree(self.folder, ignore_errors=True)
         assert all(left)

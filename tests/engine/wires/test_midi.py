@@ -235,14 +235,20 @@ def test_stamps_do_not_feel_how_late_python_was():
                       in zip(deltas, true_s + late_s, strict=True)])
     errors = (found - true_s)[100:]
     assert np.std(errors) < 5e-4 and 0 <= np.median(errors) < 1e-3 < np.std(late_s)
-    assert (np.diff(found) >= 0).all() and (found <= true_s + late_s + 1e-9).all()
+    assert (found <= true_s + late_s + 1e-9).all()
 
 
 def test_stamps_find_their_way_again():
     stamps = Stamps()
     assert stamps.time_s(0.0, 50.0) == 50.0
     assert stamps.time_s(0.1, 55.0) == pytest.approx(55.0)         # the driver lost five seconds
-    assert stamps.time_s(0.1, 55.1) == pytest.approx(55.1)
+    assert stamps.time_s(0.1, 55.4) == pytest.approx(55.1, abs=1e-3)
+
+
+def test_stamps_forget_a_late_beginning():
+    stamps = Stamps()
+    assert stamps.time_s(0.0, 50.3) == 50.3                        # Python slept for 0.3 s
+    assert stamps.time_s(0.1, 50.1) == pytest.approx(50.1)
 
 
 def test_a_ledger_knows_what_sounds():
