@@ -55,7 +55,7 @@ class Conductor:
         self.frame, self.last, self.text = None, None, deque(maxlen=400)
         self.arrived_s = deque(maxlen=33)
         self.late_records = self.late_notes = self.dropped = 0
-        self.lost, self.held = False, False
+        self.lost, self.held, self.lead = False, False, 0
         self.faults, self._strange = deque(), set()
         self._silent_until, self._starts = 0, deque(maxlen=REMEMBERED)
         self._adopted = self._retired = self._turned = None
@@ -286,7 +286,7 @@ class Conductor:
         if player:
             self.steps_per_token = STEPS_PER_BAR // made.tokens_per_bar
             self.player, self._first_step = player, step
-        if made.bpm != before.bpm:
+        if made.bpm != before.bpm and not self.transport.led(made.bpm):
             self.clock.set_bpm(made.bpm, step)
         self.tune(sample)
         self.hands.carry_over(sample)

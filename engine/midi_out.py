@@ -94,14 +94,16 @@ class MidiOut:
         """Where the parts of a deck's table play, and which parameters are controllers; tells the
         channels their programs.
 
-        raises  SetError when its parts do not fit on the channels
+        returns  names of parts that need a port that was not opened
+        raises   SetError when its parts do not fit on the channels
         """
         found = midi_parts.midi_of(made.parts, made.tuning, tuple(made.sends))
         rows = np.zeros((M.PARTS_MOST, M.ROUTE_WORDS), np.int64)
         rows[:, M.R_PORT], controls, used = -1, [], [0] * len(self.ports)
+        left = [name for name, midi in found.items() if midi.port >= len(self.ports)]
         for number, (name, midi) in enumerate(list(found.items())[:M.PARTS_MOST]):
-            if midi.port >= len(self.ports):
-                continue                  # the set has more ports than were opened
+            if name in left:
+                continue
             rows[number] = (midi.port, midi.channel - 1, -1 if midi.key is None else midi.key,
                             midi.mpe, table.registry.index[f"{name}.mute"])
             used[midi.port] |= 0xFFFF if midi.mpe else 1 << (midi.channel - 1)
@@ -114,6 +116,7 @@ class MidiOut:
         self.routes[deck] = rows
         self.rows[:, M.P_CHANNELS] |= used
         self._control(deck, controls)
+        return left
 
     def _control(self, deck, controls):
         """Lays out the controllers of both decks anew; the rig turns to them by their count."""

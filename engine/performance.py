@@ -42,8 +42,20 @@ class Options:
     bars: int | None = None
     out: str | None = None
     stems: str | None = None
+    midi: str | None = None
+    project: str | None = None
     record_states: bool = False
     throttle: float | None = None
+    midi_out: tuple = ()                  # patterns of ports
+    midi_in: tuple = ()
+    clock: bool = False                   # on the ports of midi_out
+    time_code: int | None = None          # frames a second
+    midi_offset_ms: float = 0.0
+    osc: tuple | None = None              # (host, port)
+    osc_to: tuple = ()                    # of (host, port)
+    link: bool = False
+    follow: bool = False                  # the MIDI clock of midi_in
+    controls: str | None = None           # the control file; None: the set's own
 
 
 def _range(name, value, low, high):
@@ -57,6 +69,7 @@ def choose(options, path=None):
     for name, value, low, high in (
             ("bars", options.bars, 1, 100000), ("block", options.block, 1, 65536),
             ("throttle", options.throttle, 0.01, 10000), ("seed", options.seed, 0, 2 ** 62),
+            ("midi offset", options.midi_offset_ms, -50, 500),
             ("noise seed", options.noise_seed, 0, 2 ** 62)):
         if value is not None:
             _range(name, value, low, high)
@@ -111,6 +124,17 @@ def prepare_aside(path):
     subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False)
 
 
+def channels_of(tables, stems, premaster=False):
+    """How many channels a rig has: 2 master, 2 cue, and for stems what `names_of` lists."""
+    return 4 + 2 * premaster + 2 * len(names_of(tables)) * stems
+
+
+def names_of(tables):
+    """The parts and then the sends of tables that take each other's place, each name once."""
+    return [*dict.fromkeys([name for table in tables for name in table.parts]
+                           + [name for table in tables for name in table.sends])]
+
+
 class Performance:
     """What is the same live and offline; close() ends the model process.
 
@@ -135,8 +159,9 @@ class Performance:
         made, options = self.made, self.options
         prepare(made, self.progress)
         self.table = made.table(rate_hz=options.rate_hz)
-        channels = 4 + 2 * (len(self.table.parts) + len(self.table.sends)) if stems else 4
-        self.rig = Rig(options.rate_hz, channels, made.limiter)
+        each = stems or self.live and options.audio == "jack"     # a pair of ports a part
+        channels = channels_of([self.table], each, bool(options.project))
+        self.rig = Rig(options.rate_hz, channels, made.limiter, bool(options.project))
         self.rig.load(self.table)
         if meanwhile:
             meanwhile(self.rig)

@@ -12,8 +12,10 @@ from collections import deque
 import numpy as np
 
 from engine import sets
+from engine.actions import WARMER, Actions
 from engine.clock import STEPS_PER_BAR, Clock
 from engine.conductor import links_of
+from engine.connections import Connections
 from engine.errors import EngineError, SetError
 from engine.performance import Options as Options
 from engine.performance import Performance, choose, known_sounds, prepare_aside
@@ -29,7 +31,6 @@ NICE = -10                                # the conductor is woken before others
 LOOP_S, POLL_S, WATCH_S, FIRST_RECORD_S = 0.001, 0.02, 0.5, 60.0
 SWITCH_S = 0.0005                         # how long another Python thread may keep this one waiting
 STALLED_S, STALLED_TOKENS = 0.5, 6        # without a record for the longer of these: stalled
-WARMER, SWEEP_BARS, SWEEP = 0.1, 2, 0.7
 BEAT_STEPS = STEPS_PER_BAR // 4
 
 
@@ -39,17 +40,18 @@ class Session:
 
     def __init__(self, options, progress=None):
         self.options, self.messages, self._asked = options, deque(maxlen=50), deque()
-        self._pending, self._swept, self._stop = "", False, threading.Event()
+        self._stop = threading.Event()
         self._model_state, self._told, self._polled_s = "starting", 0, 0.0
         self._ready_s = 0.0
-        self.performance = self.stream = None
+        self.performance = self.stream = self.connections = self.rig = None
         self._switch_s = sys.getswitchinterval()
         try:
             self.performance = Performance(options, live=True, progress=progress,
                                            meanwhile=self._open_stream)
-            self._temperature = self.performance.made.temperature
             self._open()
         except BaseException:
+            if self.connections:
+                self.connections.close()
             if self.performance:
                 self.performance.close()
             if self.stream:
@@ -61,8 +63,12 @@ class Session:
         play, silence = caller(rig), np.zeros((32, rig.channels), np.float32)
         for _ in range(WARM_QUANTA):
             play(silence, 32)
+        names = [*rig.tables[0].parts, *rig.tables[0].sends]
+        self.connections = Connections(self.options, rig, self.say)
         self.stream = open_stream(rig.process, rig.pointer, rig.channels, rig.rate_hz,
-                                  self.options.audio, self.options.block)
+                                  self.options.audio, self.options.block,
+                                  part_names=names, **self.connections.carried())
+        self.connections.open(self.stream)
 
     def _open(self):
         p = self.performance
@@ -74,7 +80,9 @@ class Session:
             self.conductor.arrive()
         origin = self.rig.sample + round(START_S * p.clock.rate_hz)
         p.clock = self.conductor.clock = Clock(p.clock.rate_hz, p.made.bpm, origin)
-        self._lead = round(LEAD_S * p.clock.rate_hz) + 2 * (self.stream.block or 128)
+        self.conductor.lead = round(LEAD_S * p.clock.rate_hz) + 2 * (self.stream.block or 128)
+        self.actions = Actions(self.conductor, self.say, p.made.temperature)
+        self.connections.begin(self.conductor, self.stream, self.actions)
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -98,7 +106,7 @@ class Session:
 
     @property
     def seconds(self):
-        return max(0, self.rig.sample) / self.performance.clock.rate_hz
+        return max(0, self.rig.sample) / self.rig.rate_hz if self.rig else 0.0
 
     # ---- the conductor's thread
     def _conduct(self):
@@ -110,8 +118,10 @@ class Session:
                 self._attend()
                 while self._asked:
                     self._asked.popleft()()
+                self.connections.attend()
+                self.actions.attend()
                 self.conductor.arrive()
-                self.conductor.advance(self.rig.sample + self._lead)
+                self.conductor.advance(self.rig.sample + self.conductor.lead)
                 self._journal()
             except EngineError as fault:
                 self.say(str(fault))
@@ -193,64 +203,46 @@ class Session:
         old = self.conductor.made
         later = [name for name in ("model", "seed") if getattr(made, name) != getattr(old, name)]
         self.conductor.adopt(made, table)
-        self._at_bar("the saved set")
+        self.actions.at_bar("the saved set")
+        self.conductor.at_bar.append(lambda step: self.connections.register(made, table))
         self.say("the saved set takes over at the next bar" + (
             f"; its {' and '.join(later)} from the next start" if later else ""))
 
     # ---- the performer
+    def ask(self, action):
+        """Has the conductor's thread call action() in its next turn."""
+        self._asked.append(action)
+
     def key(self, name):
         """A key by its meaning: next, mute:N, hold, warmer, cooler, filter, panic."""
-        actions = {"next": self._next, "hold": self._hold, "warmer": lambda: self._warm(WARMER),
-                   "cooler": lambda: self._warm(-WARMER), "filter": self._filter,
-                   "panic": self.conductor.panic}
+        actions = self.actions
+        known = {"next": actions.next, "hold": actions.hold, "filter": actions.sweep,
+                 "warmer": lambda: actions.warm(WARMER), "cooler": lambda: actions.warm(-WARMER),
+                 "panic": actions.panic}
         if name.startswith("mute:"):
             parts = list(self.rig.tables[self.conductor.deck].parts)
             number = int(name[5:]) if name[5:].isdecimal() else 0
             if not 1 <= number <= len(parts):
                 raise SetError(f"there is no part {name[5:]!r}; the set has 1 to {len(parts)}")
-            self._asked.append(lambda: self._mute(parts[number - 1]))
-        elif name in actions:
-            self._asked.append(actions[name])
+            self._asked.append(lambda: actions.mute(parts[number - 1]))
+        elif name in known:
+            self._asked.append(known[name])
         else:
             raise SetError(f"no key {name!r}")
-
-    def _at_bar(self, text):
-        self._pending = text
-        self.conductor.at_bar.append(lambda step: setattr(self, "_pending", ""))
-
-    def _next(self):
-        self.conductor.player.next_section()
-        self._at_bar("next section")
-
-    def _mute(self, part):
-        self.conductor.mute(part)
-        self._at_bar(f"{'open' if part in self.conductor.mutes else 'mute'} {part}")
-
-    def _hold(self):
-        self.conductor.hold(not self.conductor.held)
-        self.say("the model holds" if self.conductor.held else "the model goes on")
-
-    def _warm(self, change):
-        self._temperature = min(max(self._temperature + change, 0.0), 2.0)
-        self.conductor.temperature(self._temperature)
-        self.say(f"temperature {self._temperature:.1f}")
-
-    def _filter(self):
-        self.conductor.sweep(0.0 if self._swept else SWEEP, SWEEP_BARS)
-        self._swept = not self._swept
 
     def prompt(self, text):
         """A new prompt for the model, after what has been heard."""
         if not text.strip():
             raise SetError("the prompt is empty: the old one goes on")
-        self._asked.append(lambda: self.conductor.prompt(text))
+        self._asked.append(lambda: self.actions.prompt(text))
 
     def status(self):
         """What a view shows now."""
         c, p = self.conductor, self.performance
         last, frame = c.last, c.frame
-        step = max(0.0, p.clock.step_of(self.rig.sample))
-        line = -(-c.step // STEPS_PER_BAR) * STEPS_PER_BAR        # the next bar still open
+        step = max(0.0, p.clock.step_of(self.rig.sample)) + c.transport.shift
+        next_step = c.step + c.transport.shift
+        line = -(-next_step // STEPS_PER_BAR) * STEPS_PER_BAR     # the next bar still open
         left = max(1, math.ceil((line - step) / BEAT_STEPS))
         counters = self.stream.counters()
         news = [*self.messages, *((self.seconds, t) for _, t in self.stream.messages[-2:])]
@@ -258,14 +250,14 @@ class Session:
             set=c.made.name, section=last.section if last else "",
             section_bar=last.section_bar + 1 if last else 0,
             section_bars=last.section_bars if last else 0, bar=int(step // STEPS_PER_BAR) + 1,
-            beat=int(step % STEPS_PER_BAR // BEAT_STEPS) + 1, bpm=p.clock.bpm_at(step),
+            beat=int(step % STEPS_PER_BAR // BEAT_STEPS) + 1, bpm=p.clock.bpm_at(c.step),
             text="".join(c.text), features=dict(frame.unit) if frame else {},
             levels_db=self.rig.tables[c.deck].levels_db(), master_db=self.rig.master_db(),
             loudness=self.rig.loudness.read(),
             late_blocks=int(counters["late_blocks"]), late_records=c.late_records,
             late_notes=c.late_notes, model_state=self._model_state, messages=list(news)[-8:],
-            mutes=set(c.mutes), pending=self._pending and
-            f"{self._pending} in {left} beat{'s' * (left > 1)}",
+            mutes=set(c.hands.mutes), pending=self.actions.pending and
+            f"{self.actions.pending} in {left} beat{'s' * (left > 1)}",
             recording=self.options.record if p.recorder else "", seconds=self.seconds,
             done=self._stop.is_set())
 
@@ -280,8 +272,10 @@ class Session:
             thread.join(timeout=5.0)
         if not self._thread.is_alive():       # the event ring has one writer
             self.conductor.panic()
+            self.connections.leave()
             time.sleep(0.05)
         self.stream.close()
+        self.connections.close()
         self._journal()
         if self.performance.recorder:
             self.performance.recorder.close(self.rig.sample)

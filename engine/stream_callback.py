@@ -11,6 +11,7 @@ import sys
 import numpy as np
 from numba import carray, cfunc, types
 
+from engine.rig_words import FIFO_LEFT, SAMPLE
 from engine.rt import SAFE, address_of, bits, call_clock, f32, load_acquire, pointer, rt, rt_host
 from engine.rt import store_release as store
 from engine.stream_calls import (
@@ -30,6 +31,7 @@ SLACK_NS, SKIPS, RUNNING, STOP = 14, 15, 16, 17
 # newest block: when its time began, how long it sounds, when it was done.
 TURN, FRAMES, BLOCKS, LATE, MAX_COST_NS, MAX_LATE_NS = 24, 25, 26, 27, 28, 29
 DUE_NS, LENGTH_NS, FINISH_NS, NULL_BLOCKS, TAKEOVERS = 30, 31, 32, 33, 34
+FIRST = 35                                # the rig's sample at which the newest device block began
 # The device's thread alone; a C timespec lies at each TIME
 CALLED_NS, CALLS, BROKEN, SILENT, THREAD, DEVICE_TIME = 40, 41, 42, 43, 44, 46
 # The keeper's thread alone
@@ -134,21 +136,49 @@ def account(words, called, start, finish, frames, broken):
 
 
 @rt
-def device_block(words, out, frames, broken):
-    """One call of the device: the rig's block, or silence if stopped or the keeper has the turn."""
+def enter(words, broken):
+    """A call of the device begins; returns its time and that of the one before, ns."""
     start, called = _now(words, DEVICE_TIME), words[CALLED_NS]
     if words[THREAD] == 0 and words[THREAD_OF] != 0:
         words[THREAD] = call_thread(words[THREAD_OF])
     words[CALLS] += 1
     words[BROKEN] += broken
     store(words, CALLED_NS, start)
+    return start, called
+
+
+@rt_host
+def heard(words):
+    """The rig's sample that its next frame is."""
+    header = carray(pointer(words[RIG]), (2,), np.int64)
+    return header[SAMPLE] - header[FIFO_LEFT]
+
+
+@rt
+def take_turn(words):
+    """True when the rig is the caller's until `end_turn`; false when stopped, or the keeper's."""
     if load_acquire(words, RUNNING) and exchange_if(words, TURN, np.int64(0), np.int64(1)):
+        words[FIRST] = heard(words)
+        return True
+    words[SILENT] += 1
+    return False
+
+
+@rt
+def end_turn(words, called, start, frames, broken):
+    account(words, called, start, _now(words, DEVICE_TIME), frames, broken)
+    store(words, TURN, np.int64(0))
+
+
+@rt
+def device_block(words, out, frames, broken):
+    """One call of the device: the rig's block, or silence if stopped or the keeper has the turn."""
+    start, called = enter(words, broken)
+    if take_turn(words):
         _serve(words, out, frames)
-        account(words, called, start, _now(words, DEVICE_TIME), frames, broken)
-        store(words, TURN, np.int64(0))
+        end_turn(words, called, start, frames, broken)
     else:
         _silence(words, out, frames)
-        words[SILENT] += 1
 
 
 @rt

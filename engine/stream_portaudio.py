@@ -133,6 +133,7 @@ class Output:
 
     raises DeviceError  the device refuses the rate or the channels, or is gone
     """
+    block, lost = None, False             # what only a JACK client knows
 
     def __init__(self, instance, device, channels, rate_hz, block, callback_address, user):
         self.instance, self.device = instance, device

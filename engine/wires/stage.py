@@ -2,6 +2,7 @@
 process)."""
 import json
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ class Stage:
     settings   what was asked for (see `engine.wires.process`)
     entries    the registry, newest; `version` changes with it
     values     (entries,) float64: each entry's present value, written by the stage
+    local      address -> function(values, text): what this process does itself
     """
 
     def __init__(self, folder):
@@ -29,8 +31,9 @@ class Stage:
         self.commands, self.feed = Ring(self.folder / "commands", COMMAND), Ring(
             self.folder / "feed", FEED)
         self.entries, self.version, self.values = [], 0, np.zeros(0)
-        self._lock = threading.Lock()
+        self._lock, self.local = threading.Lock(), {}
         self.refused = {}                     # kind of refusal -> count
+        self.listeners = []                   # called with each (entry, values, text, sample)
         self.midi = None                      # `engine.wires.midi.Midi`, where ports are asked for
         self.look()
 
@@ -50,6 +53,9 @@ class Stage:
 
     def send(self, address, values=(), text="", kind=VALUE, time_ns=0):
         """One command; False while the stage has no room (try again, or let it be overtaken)."""
+        if address in self.local:
+            self.local[address](values, text)
+            return True
         name, words = address.encode()[:ADDRESS_BYTES], text.encode()[:COMMAND_TEXT]
         with self._lock:
             row = self.commands.slot()
@@ -62,6 +68,21 @@ class Stage:
             row["text"][:len(words)] = np.frombuffer(words, np.uint8)
             self.commands.publish()
         return True
+
+    def hear(self):
+        """Gives every listener what the stage has said since; any service may call it, often."""
+        while (row := self.feed.front()) is not None:
+            said = (int(row["entry"]), row["value"][:row["count"]].tolist(),
+                    bytes(row["text"][:row["text_bytes"]]).decode(errors="replace"),
+                    int(row["sample"]))
+            self.feed.pop()
+            for listener in self.listeners:
+                listener(*said)
+
+    @staticmethod
+    def wall_offset_ns():
+        """What wall time is ahead of the monotonic clock: timetags are wall time."""
+        return time.time_ns() - time.monotonic_ns()
 
     def say(self, text):
         """A line for the performer."""

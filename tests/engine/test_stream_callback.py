@@ -48,10 +48,10 @@ def test_silence_when_stopped_or_busy():
     assert not call(words, 128, 2).any()
     words[layout.RUNNING], words[layout.TURN] = 1, 1
     assert not call(words, 128, 2).any()
-    assert state[2] == 0 and words[layout.SILENT] == 2 and words[layout.BLOCKS] == 0
+    assert state[3] == 0 and words[layout.SILENT] == 2 and words[layout.BLOCKS] == 0
     words[layout.TURN] = 0
     call(words, 128, 2)
-    assert state[2] == 1 and words[layout.BLOCKS] == 1 and words[layout.TURN] == 0
+    assert state[3] == 1 and words[layout.BLOCKS] == 1 and words[layout.TURN] == 0
 
 
 # ---- the accounting, on a scripted clock

@@ -1,0 +1,280 @@
+"""Our own JACK client as an output: sound and MIDI ports in one compiled callback. Thread: control.
+
+A client whose server died is left as it is: libjack clears it away when the next one is opened, and
+closing it after that would end the process. One whose server hangs is closed when it answers.
+"""
+import re
+import threading
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine import jack
+from engine import stream_jack_callback as layout
+from engine.errors import DeviceError
+from engine.jack_connections import Connections, Wish, pattern
+from engine.records import MESSAGE
+from engine.ring import Ring
+from engine.stream_portaudio import JACK, Device
+
+NAME = "jack"
+URGENT_SLOTS, FLUSH_S, STEP_S = 4096, 0.25, 0.001
+NOTE_OFF, NOTE_ON, PRESSURE, CONTROL, PROGRAM, SYSTEM = 0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xF0
+SUSTAIN, SOUND_OFF, NOTES_OFF = 64, 120, 123
+CHANNELS, KEYS = 16, 128
+
+
+@dataclass(frozen=True)
+class Wires:
+    """What a stream carries beside its sound.
+
+    midi_outs   (port's name, Ring(MESSAGE), pattern of the ports to play to, or None) each
+    midi_in     the Ring(MESSAGE) for what comes in, or None
+    midi_ins    (port's name, pattern of the ports to hear, or None) each; a message's `port` is
+                the place here
+    part_names  the names of the rig's channels 5 and 6, 7 and 8, ...: parts, then sends
+    held        (ports, 16 * 128) uint8, 1 where a note sounds on that port, or None
+    """
+    midi_outs: tuple = ()
+    midi_in: Ring | None = None
+    midi_ins: tuple = ()
+    part_names: tuple = ()
+    held: np.ndarray | None = None
+
+    def __post_init__(self):
+        for _, fits in (*((n, f) for n, _, f in self.midi_outs), *self.midi_ins):
+            if fits:
+                pattern(fits)
+        for ring in (*(ring for _, ring, _ in self.midi_outs), *filter(None, [self.midi_in])):
+            if ring.dtype != MESSAGE or ring.slots & (ring.slots - 1):
+                raise ValueError("a MIDI ring holds MESSAGE rows, a power of two of them")
+        if self.midi_ins and self.midi_in is None:
+            raise ValueError("midi_ins needs the ring midi_in")
+
+    @property
+    def midi(self):
+        return bool(self.midi_outs or self.midi_ins)
+
+
+def sound_names(channels, part_names=()):
+    """The ports' names of a rig's channels: the master, the cue, then a pair per part and send."""
+    pairs = ["out", "cue", *part_names]
+    pairs += [f"more_{number}" for number in range(1, channels)]
+    return [f"{clean(name)}_{side}" for name in pairs for side in (1, 2)][:channels]
+
+
+def clean(name):
+    """A name as JACK takes it: the colon is between a client and its port."""
+    return re.sub(r"[^\w .+-]", "-", str(name))[:48] or "port"
+
+
+def device_of(name, channels):
+    """The Device that stands for JACK. No client is opened for it."""
+    return Device(-1, name, JACK, channels, 0.0, 0.0, False)
+
+
+class JackOutput:
+    """An open client; like stream_portaudio.Output.
+
+    block  the server's period, frames
+    raises DeviceError  no server, another rate, a name that is taken twice
+    """
+
+    def __init__(self, name, channels, rate_hz, stream_words, wires, say):
+        self.wires, self._say, self.width = wires, say, channels
+        self._stream = stream_words
+        self._connections = None
+        self._lib, self.client = jack.library(), jack.open_client()
+        try:
+            own_hz = self._lib.get_sample_rate(self.client)
+            self.device = replace(device_of(name, channels), rate_hz=float(own_hz))
+            if own_hz != rate_hz:
+                raise DeviceError(f"sound device {name!r} does not run at {rate_hz:g} Hz; "
+                                  f"its own rate is {own_hz:g} Hz")
+            self.block = self._lib.get_buffer_size(self.client)
+            self.name = self._lib.get_client_name(self.client).decode()
+            self._register(channels)
+            self.latency_s = self._latency_frames() / rate_hz
+        except BaseException:
+            jack.patiently(lambda: self._lib.client_close(self.client))
+            raise
+
+    # ---- ports
+    def _port(self, name, midi, takes):
+        kind, way = (jack.MIDI, jack.AUDIO)[not midi], jack.INTO if takes else jack.FROM
+        port = self._lib.port_register(self.client, name.encode(), kind.encode(), way, 0)
+        if not port:
+            raise DeviceError(f"JACK refuses a port {name!r}: is the name there twice?")
+        return port
+
+    def _register(self, channels):
+        words, wires = np.zeros(layout.WORDS, np.int64), self.wires
+        sounds = np.zeros((channels, layout.SOUND_WORDS), np.int64)
+        outs = np.zeros((max(len(wires.midi_outs), 1), layout.OUT_WORDS), np.int64)
+        ins = np.zeros((max(len(wires.midi_ins), 1), layout.IN_WORDS), np.int64)
+        for channel, name in enumerate(sound_names(channels, wires.part_names)):
+            sounds[channel, :2] = self._port(name, False, False), channel
+        self.urgent = [Ring(None, MESSAGE, URGENT_SLOTS) for _ in wires.midi_outs]
+        for row, urgent, (name, ring, _) in zip(outs, self.urgent, wires.midi_outs, strict=False):
+            row[layout.PORT] = self._port(clean(name), True, False)
+            row[layout.URGENT:layout.URGENT + 3] = ring_words(urgent)
+            row[layout.MAIN:layout.MAIN + 3] = ring_words(ring)
+        for index, (name, _) in enumerate(wires.midi_ins):
+            ins[index, :2] = self._port(clean(name), True, True), index
+        words[layout.GET_BUFFER:layout.GET + 1] = self._lib.addresses
+        words[[layout.SOUNDS, layout.SOUND_ROWS]] = channels, sounds.ctypes.data
+        words[[layout.OUTS, layout.OUT_ROWS]] = len(wires.midi_outs), outs.ctypes.data
+        words[[layout.INS, layout.IN_ROWS]] = len(wires.midi_ins), ins.ctypes.data
+        if wires.midi_ins:
+            words[layout.RING:layout.RING + 3] = ring_words(wires.midi_in)
+        words[layout.STREAM] = self._stream.ctypes.data
+        self.words, self.sounds, self.outs, self.ins = words, sounds, outs, ins
+        process, xrun, shutdown, port, _ = layout.callbacks()
+        user = words.ctypes.data
+        self._lib.set_process_callback(self.client, process, user)
+        self._lib.set_xrun_callback(self.client, xrun, user)
+        self._lib.set_port_registration_callback(self.client, port, user)
+        self._lib.on_shutdown(self.client, shutdown, user)
+
+    def _wishes(self):
+        target = None
+        if self.device.name != NAME:
+            target = re.compile(f"^{re.escape(self.device.name)}:")
+        names = sound_names(self.width, self.wires.part_names)[:2]
+        yield from (Wish(f"{self.name}:{name}", False, False, target, place)
+                    for place, name in enumerate(names))
+        ends = [(name, fits, False) for name, _, fits in self.wires.midi_outs]
+        ends += [(name, fits, True) for name, fits in self.wires.midi_ins]
+        yield from (Wish(f"{self.name}:{clean(name)}", True, takes, pattern(fits))
+                    for name, fits, takes in ends if fits)
+
+    def _latency_frames(self):
+        """What the playback ports say, at least one period."""
+        found = jack.names_of(self.client, jack.AUDIO, jack.INTO | jack.PHYSICAL)
+        return max([self.block, *(jack.playback_frames(self.client, one) for one in found[:2])])
+
+    # ---- what Stream asks of an output
+    def start(self):
+        """Begins the calls, then connects. Raises DeviceError when JACK refuses."""
+        self.words[[layout.FLUSH, layout.FLUSHED]] = 0
+        if jack.patiently(lambda: self._lib.activate(self.client)):
+            raise DeviceError("JACK refuses to activate the client; see the server's own messages")
+        self._connections = Connections(self.client, self.name, self.words, list(self._wishes()),
+                                        self._say)
+        jack.patiently(self._connections.start)
+
+    @property
+    def lost(self):
+        """True when the server said goodbye."""
+        return bool(self.words[layout.DOWN])
+
+    def stop(self):
+        """Sends what waits, ends what sounds, then ends the calls. Raises DeviceError when lost."""
+        if self._connections and not self._connections.stop():
+            raise DeviceError("JACK does not answer")
+        self._connections = None
+        if self.lost:
+            raise DeviceError("the JACK server has gone")
+        if self.wires.midi_outs:
+            self._flush()
+            if self._end_held() and self._flush():
+                self.wires.held[:] = 0
+        jack.patiently(lambda: self._lib.deactivate(self.client))
+
+    def _flush(self):
+        """True when the callback has sent all there is, and its readers have had their turn."""
+        end = time.monotonic() + FLUSH_S
+        self.words[layout.FLUSHED] = 0
+        self.words[layout.FLUSH] = 1
+        while self.words[layout.FLUSHED] < 3 and not self.lost and time.monotonic() < end:
+            time.sleep(STEP_S)
+        return self.words[layout.FLUSHED] >= 3
+
+    def _end_held(self):
+        """Asks for the end of every note of the ledger; True when there was one."""
+        held = self.wires.held
+        if held is None or not held[:len(self.urgent)].any():
+            return False
+        for ring, row in zip(self.urgent, held, strict=False):
+            keys = row.reshape(CHANNELS, KEYS)
+            for channel, key in np.argwhere(keys):
+                put(ring, (NOTE_OFF | channel, key, 0))
+            for channel in np.flatnonzero(keys.any(axis=1)):
+                silence(ring, channel)
+        return True
+
+    def close(self):
+        """Gives the client back. Raises DeviceError when it does not answer: then call `leave`."""
+        if self.lost:
+            raise DeviceError("the JACK server has gone")
+        jack.patiently(lambda: self._lib.client_close(self.client))
+
+    def leave(self):
+        """Silences a client whose server died or hangs; one that only hangs is closed then."""
+        self.words[layout.STREAM] = 0
+        free = self._connections is None or self._connections.stop()
+        if free and not self.lost:
+            threading.Thread(target=lambda: self._lib.client_close(self.client), daemon=True,
+                             name="close JACK").start()
+
+    def counters(self):
+        """Messages out and in: late, refused for want of room (sent later), lost."""
+        return {"midi_sent": int(self.outs[:, layout.SENT].sum()),
+                "midi_late": int(self.outs[:, layout.LATE].sum()),
+                "midi_refused": int(self.outs[:, layout.REFUSED].sum()),
+                "midi_received": int(self.ins[:, layout.RECEIVED].sum()),
+                "midi_too_long": int(self.words[layout.LONG]),
+                "midi_in_lost": int(self.words[layout.LOST])}
+
+
+class Backlog:
+    """What the rings go on to hold while there is no server: notes pass, controllers are kept."""
+
+    def __init__(self, wires):
+        self.wires, self.kept = wires, [{} for _ in wires.midi_outs]
+
+    def pass_by(self, sample):
+        """Takes out what would have been heard by now. No callback may be running."""
+        for (_, ring, _), kept in zip(self.wires.midi_outs, self.kept, strict=True):
+            while (row := ring.front()) is not None and int(row["sample"]) <= sample:
+                data = bytes(row["data"][:min(max(int(row["size"]), 0), 16)])
+                if data and (key := key_of(data)) is not None:
+                    kept.pop(key, None)
+                    kept[key] = data
+                ring.pop()
+
+    def hand_over(self, output):
+        """Ends what was sounding when the server went, and says again what has been set since."""
+        for ring, kept in zip(output.urgent, self.kept, strict=True):
+            for channel in range(CHANNELS):
+                silence(ring, channel)
+            for data in kept.values():
+                put(ring, data)
+
+
+def key_of(data):
+    """What a message sets, so that a later one takes its place; None when it passes."""
+    status = data[0]
+    if status >= SYSTEM or status & 0xF0 in (NOTE_OFF, NOTE_ON, PRESSURE) or status < NOTE_OFF:
+        return None
+    return data[:2] if status & 0xF0 == CONTROL else data[:1]
+
+
+def ring_words(ring):
+    return ring.words.ctypes.data, ring.rows.ctypes.data, ring.slots
+
+
+def put(ring, data):
+    """A message for now; one too many is dropped."""
+    row = ring.slot()
+    if row is not None:
+        row["sample"], row["time_ns"], row["port"], row["size"] = 0, 0, 0, len(data)
+        row["data"][:len(data)] = list(data)
+        ring.publish()
+
+
+def silence(ring, channel):
+    """Pedal up, all sound off, all notes off."""
+    for number in (SUSTAIN, SOUND_OFF, NOTES_OFF):
+        put(ring, (CONTROL | channel, number, 0))
