@@ -4,6 +4,7 @@ Each service is one part of what `settings` asks for: it takes the stage's ends,
 is cancelled. When the stage goes, however it goes, standard input ends and so does this process.
 """
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -90,4 +91,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    code = main(sys.argv[1])
+    sys.stderr.flush()
+    os._exit(code)                        # taking the compiler down takes up to a second
