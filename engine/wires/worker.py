@@ -34,6 +34,9 @@ def services(stage):
     if "controls" in stage.settings and stage.settings.get("midi_in"):
         from engine.wires.controls_service import serve_controls
         found.append(serve_controls(stage))
+    if stage.settings.get("link"):
+        from engine.wires.link import serve_link
+        found.append(serve_link(stage))
     return found
 
 
