@@ -37,8 +37,10 @@ def services(stage):
     found = []
     if "osc" in stage.settings:
         from engine.wires.osc import serve_osc
-        from engine.wires.query import serve_query
-        found += [serve_osc(stage), serve_query(stage)]
+        found.append(serve_osc(stage))
+        if stage.settings["osc"].get("port"):              # who only sends is not to be found
+            from engine.wires.query import serve_query
+            found.append(serve_query(stage))
     if stage.settings.get("midi_out") or stage.settings.get("midi_in"):
         from engine.wires.midi import serve_midi
         found.append(serve_midi(stage))
