@@ -6,14 +6,13 @@ is asked. Without any connection wanted, nothing of this runs.
 """
 import time
 
-import numpy as np
-
 from engine import rig_words as R
 from engine.errors import EngineError
-from engine.midi_out import KEYS, MidiOut, Port
+from engine.midi_out import CLOCK_START, CLOCK_STOP, MidiOut, Port
 from engine.records import SAY
 from engine.surface import address_of, entries
 from engine.timeline import NewestBlock, Timeline
+from engine.wires.guard import Guard
 from engine.wires.process import Wires
 
 PUBLISH_S = 0.02                          # between two looks at values and the time
@@ -48,17 +47,58 @@ class Connections:
         self.options, self.rig, self.say = options, rig, say
         self.wires = self.midi = self.guard = self.timeline = self.newest = None
         self.settings = settings_of(options)
-        if not self.settings:
-            return
-        self.wires = Wires(self.settings)
-        try:
-            self.wires.start()
+        if self.settings:
+            self.wires = Wires(self.settings)
+            outs = self.settings.get("midi_out", ())
+            self.guard = Guard(self.wires.folder, [{"pattern": out["pattern"]} for out in outs])
             rig.header[R.PANIC_WORD] = self.wires.board.words.ctypes.data
-            if "midi_out" in self.settings:
-                self._ports()
-        except BaseException:
-            self.close()
-            raise
+
+    def carried(self):
+        """What a stream is to carry beside its sound (see `engine.stream_jack.Wires`)."""
+        if not self.wires:
+            return {}
+        return {"midi_outs": tuple((out["name"], ring, out["pattern"]) for out, ring in zip(
+                    self.settings.get("midi_out", ()), self.wires.outs, strict=True)),
+                "midi_ins": tuple((f"in {k + 1}", one["pattern"]) for k, one in enumerate(
+                    self.settings.get("midi_in", ()))),
+                "midi_in": self.wires.ins, "held": self.guard.held}
+
+    def open(self, stream):
+        """Starts the processes: the wires for what the stream does not carry, and the guard.
+
+        raises  EngineError: a port that is taken, no such MIDI port
+        """
+        if not self.wires:
+            return
+        outs = self.settings.get("midi_out", ())
+        if stream.carries_midi:
+            self.wires.settings = {name: value for name, value in self.settings.items()
+                                   if not name.startswith("midi")}
+        if self.wires.settings:
+            self.wires.start()
+        if outs:
+            self.guard.start()
+        self.ports = [Port(out["name"], out["clock"], self.options.time_code or 0,
+                           out["offset_ms"], ring)
+                      for out, ring in zip(outs, self.wires.outs, strict=True)]
+
+    def begin(self, conductor, stream, actions):
+        """The stream is about to start: ports follow the conductor's clock, surfaces its steps."""
+        self.conductor, self.actions, self._published_s = conductor, actions, 0.0
+        if self.wires is None:
+            return
+        self.register(conductor.made, self.rig.tables[conductor.deck])
+        conductor.feed, actions.panics = self, (self.wires.board.panic,)
+        self.newest = NewestBlock(stream.words, self.rig.sample)
+        self.timeline, self.stream = Timeline(self.rig.rate_hz), stream
+        if self.ports:
+            self.midi = conductor.midi = MidiOut(self.rig, conductor.clock, self.ports,
+                                                 self.guard.held)
+            for part in self.midi.route(conductor.deck, conductor.made, self.table):
+                self.say(f"part {part!r} has a port of its own: give one more --midi-out")
+            origin = conductor.clock.sample_of(0)
+            self.midi.transport(origin, CLOCK_START)
+            self.midi.time_code(origin)
 
     def register(self, made, table):
         """Surfaces get the registry of a set (again, when another has taken over)."""
@@ -69,36 +109,6 @@ class Connections:
         first = self.places[address_of(table.registry.paths[0], table.registry.deck)]
         self._parameters = slice(first, first + len(table.registry.paths))
         self.wires.register(self.entries, [entry.default for entry in self.entries])
-
-    def _ports(self):
-        """The ports' rings and ledger, and the process that ends their notes if this one dies."""
-        from engine.wires.guard import Guard
-        outs = self.settings["midi_out"]
-        held = self.wires.folder / "held"
-        np.zeros((len(outs), KEYS), np.uint8).tofile(held)
-        self.held = np.memmap(held, np.uint8, "r+", shape=(len(outs), KEYS))
-        self.ports = [Port(out["name"], out["clock"], self.options.time_code or 0,
-                           out["offset_ms"], ring)
-                      for out, ring in zip(outs, self.wires.outs, strict=True)]
-        self.guard = Guard(self.wires.folder, [{"pattern": out["pattern"]} for out in outs])
-        self.guard.start()
-
-    def begin(self, conductor, stream, actions):
-        """The stream is about to start: ports follow the conductor's clock, surfaces its steps."""
-        self.conductor, self.actions, self._published_s = conductor, actions, 0.0
-        if self.wires is None:
-            return
-        self.register(conductor.made, self.rig.tables[conductor.deck])
-        conductor.feed, actions.panics = self, (self.wires.board.panic,)
-        self.newest = NewestBlock(stream.words, self.rig.sample)
-        self.timeline = Timeline(self.rig.rate_hz, stream.latency_s)
-        if self.guard:
-            self.midi = conductor.midi = MidiOut(self.rig, conductor.clock, self.ports, self.held)
-            for part in self.midi.route(conductor.deck, conductor.made, self.table):
-                self.say(f"part {part!r} has a port of its own: give one more --midi-out")
-            origin = conductor.clock.sample_of(0)
-            self.midi.transport(origin, 0xFA)
-            self.midi.time_code(origin)
 
     # ---- the conductor's turn
     def attend(self):
@@ -140,10 +150,10 @@ class Connections:
             values[self.places[f"/mute/{part}"]] = part in c.hands.mutes
         if self.timeline.sample is not None:
             self.timeline.publish(wires.board, c.clock.step_of(self.timeline.sample),
-                                  c.clock.bpm_at(c.step), c.clock.rolls)
-        if not wires.alive:
+                                  c.clock.bpm_at(c.step), c.clock.rolls, self.stream.latency_s)
+        if wires.settings and not wires.alive:
             self.say(f"the wires process ended ({wires.fault()}): no OSC, no MIDI through it")
-            self.wires = None
+            wires.settings = {}
 
     # ---- what is heard, told by the conductor
     def step(self, step, sample, made, frames):
@@ -169,6 +179,11 @@ class Connections:
 
     def counters(self):
         return self.midi.counters() if self.midi else {}
+
+    def leave(self):
+        """The last thing that ports with a clock hear."""
+        if self.midi:
+            self.midi.transport(0, CLOCK_STOP)
 
     def close(self):
         """Ends the processes; the guard only when every note is over."""

@@ -146,7 +146,8 @@ class Performance:
         made, options = self.made, self.options
         prepare(made, self.progress)
         self.table = made.table(rate_hz=options.rate_hz)
-        channels = 4 + 2 * (len(self.table.parts) + len(self.table.sends)) if stems else 4
+        each = stems or self.live and options.audio == "jack"     # a pair of ports a part
+        channels = 4 + 2 * (len(self.table.parts) + len(self.table.sends)) if each else 4
         self.rig = Rig(options.rate_hz, channels, made.limiter)
         self.rig.load(self.table)
         if meanwhile:

@@ -18,7 +18,9 @@ STAGE_NS, TIME_COUNT = 8, 9
 LINK_WISHES = 10
 # the wires process: signs of life; the count of LINK
 WIRES_NS, LINK_COUNT, LINK_PEERS, LINK_PLAYING = 16, 17, 18, 19
-# … and LINK_WISHES as it was when the newest wish was carried out
+# and its MIDI: messages sent, late, not sent (too late, refused, the port away), lost on the way in
+MIDI_SENT, MIDI_LATE, MIDI_UNSENT, MIDI_UNHEARD = 24, 25, 26, 27
+# and LINK_WISHES as it was when the newest wish was carried out
 LINK_GRANTED = 20
 WORDS = 64
 # floats, written by the stage: sample `SAMPLE` is heard at monotonic `NS`; step `STEP` at `SAMPLE`

@@ -33,6 +33,7 @@ class Stage:
         self._lock = threading.Lock()
         self.refused = {}                     # kind of refusal -> count
         self.listeners = []                   # called with each (entry, values, text, sample)
+        self.midi = None                      # `engine.wires.midi.Midi`, where ports are asked for
         self.look()
 
     def look(self):

@@ -25,6 +25,9 @@ def services(stage):
     if "osc" in stage.settings:
         from engine.wires.osc import serve_osc
         found.append(serve_osc(stage))
+    if stage.settings.get("midi_out") or stage.settings.get("midi_in"):
+        from engine.wires.midi import serve_midi
+        found.append(serve_midi(stage))
     if stage.settings.get("link"):
         from engine.wires.link import serve_link
         found.append(serve_link(stage))
