@@ -250,7 +250,8 @@ def session(_seconds):
 def alone(_seconds):
     """TEMPO-5, BEATTIME-1: alone nothing changes. BEATTIME-2: nor when another joins."""
     ours = Ours(107.0)
-    time.sleep(1.5)                           # half a bar before Link has begun, and after
+    until(lambda: ours.follower.state == "locked")
+    time.sleep(1.0)                           # half a bar
     found = {"state": ours.follower.state, "relocks": ours.follower.relocks, "bpm": ours.bpm}
 
     def apart_ms():
