@@ -137,7 +137,7 @@ def test_a_played_note_sounds_until_it_is_let_go(acting):
     acting.act("/let_go/pad", [64.0])
     rows = run(acting.conductor, 1)
     assert rows[rows["kind"] == OFF]["pitch_hz"].tolist() == pytest.approx([329.628], abs=1e-2)
-    assert both > 0.2 and play(acting.rig, 64)[-1, 0] == pytest.approx(both / 3, rel=0.01)
+    assert both > 0.2 and play(acting.rig, 64)[-1, 0] == pytest.approx(both / 3, rel=0.03)
 
 
 def test_the_model_is_asked_no_more_often_than_it_can_bear(acting, monkeypatch):
