@@ -2,6 +2,7 @@
 control (MIDI comes on a thread of its own, see `engine.wires.midi_in`).
 """
 import asyncio
+import math
 import time
 
 from engine.errors import SetError
@@ -10,6 +11,7 @@ from engine.wires.control_file import ControlFile
 from engine.wires.controls import LEARN, Controls
 
 TELL_S, SAVED_S = 1 / 30, 0.5
+AWAKE_S = 1.0                             # a controller just plugged in may not listen yet
 
 
 class Desk:
@@ -62,7 +64,7 @@ class Lights:
     def __init__(self, ports, port, again):
         from engine.wires.binding import Binding
         from engine.wires.ports import OUT
-        self.port, self.name, self._again = port, port.name, again
+        self.port, self.name, self._again, self._awake_s = port, port.name, again, math.inf
         self.binding = Binding(ports, OUT, port.binding.pattern, f"{port.name} lights", wait=True)
 
     def is_for(self, name):
@@ -73,7 +75,12 @@ class Lights:
 
     def look(self):
         """Follows the port's coming and going, of which its input tells the performer."""
+        now_s = time.monotonic()
         if self.binding.look() == "back":
+            self._awake_s = now_s + AWAKE_S
+            self._again()
+        elif now_s > self._awake_s:
+            self._awake_s = math.inf
             self._again()
 
 
