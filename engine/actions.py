@@ -8,7 +8,9 @@ import math
 import time
 
 from engine.clock import check_bpm
+from engine.clock_in import Tap
 from engine.errors import SetError, suggestion
+from engine.follow import nudge
 from engine.records import NOTE, OFF
 from engine.sets import check_temperature
 
@@ -24,11 +26,12 @@ class Actions:
     say      say(text): a line for the performer
     panics   called beside the conductor's own panic (the board's, for ports and decks)
     pending  what waits for the next bar, "" for nothing
+    follower   of another clock, or None
     """
 
     def __init__(self, conductor, say, temperature):
         self.conductor, self.say, self.temperature = conductor, say, temperature
-        self.pending, self.tap_tempo, self.nudging, self.panics = "", None, None, ()
+        self.pending, self.panics, self.follower, self._tap = "", (), None, Tap()
         self._told_s, self._wanted = 0.0, None
         self.verbs = {
             "/panic": self.panic, "/next": self.next, "/scene": self.scene, "/prompt": self.prompt,
@@ -165,32 +168,47 @@ class Actions:
 
     # ---- time
     def tempo(self, bpm=None):
-        self.conductor.transport.tempo(check_bpm(bpm, "/tempo"))
+        self._tempo(check_bpm(bpm, "/tempo"))
 
     def ramp(self, bpm=None, bars=4.0):
         if not 0.0 < bars <= MOST_BARS:
             raise SetError(f"/ramp: bars must be above 0, at most {MOST_BARS}, got {bars:g}")
-        self.conductor.transport.tempo(check_bpm(bpm, "/ramp"), bars)
+        self._tempo(check_bpm(bpm, "/ramp"), bars)
+
+    def _tempo(self, bpm, bars=0.0):
+        """Of the session that is followed, or else our own."""
+        (self.follower or self.conductor.transport).tempo(bpm, bars)
 
     def nudge(self, ms=0.0):
-        if self.nudging:
-            self.nudging(ms)
+        """What is heard comes so much later (negative: earlier), and stays there."""
+        if self.follower:
+            self.follower.nudge(ms)
+        else:
+            nudge(self.conductor.clock, self.conductor.step, ms)
 
     def tap(self, *_):
-        bpm = self.tap_tempo and self.tap_tempo(time.monotonic())
+        bpm = self._tap.tap(time.monotonic())
         if bpm:
             self.tempo(bpm)
 
     def start(self, *_):
         self._place = None
+        self._tell(True)
         self.conductor.transport.go_on(self._soon(), 0)
 
     def stop(self, *_):
+        self._tell(False)
         self.conductor.transport.stop()
+
+    def _tell(self, playing):
+        """Whoever shares our transport starts and stops too."""
+        if self.follower:
+            self.follower.playing(playing)
 
     def go_on(self, *_):
         place, self._place = self._place, None
         if place is not None or not self.conductor.clock.rolls:
+            self._tell(True)
             self.conductor.transport.go_on(self._soon(), place)
 
     def position(self, place=0.0):

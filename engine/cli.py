@@ -38,6 +38,9 @@ Throttle = Annotated[float | None, typer.Option(
 Record = Annotated[Path | None, typer.Option(help="journal the performance into this take")]
 RecordStates = Annotated[bool, typer.Option("--record-states", help="with the model's raw states")]
 Stems = Annotated[Path | None, typer.Option(help="one file a part into this folder")]
+MidiFile = Annotated[Path | None, typer.Option("--midi", help="the notes as a MIDI file")]
+Project = Annotated[Path | None, typer.Option(
+    help="a folder for a DAW: stems, MIDI, tempo, markers, features, DAWproject")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="the WAV file to write")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON object as the last line")]
 
@@ -109,7 +112,8 @@ def render(name: SetName = "house", bars: Bars = DEFAULT_BARS, seed: Seed = None
            block: Block = None, out: Out = None, stems: Stems = None, noise_seed: NoiseSeed = None,
            tokens_per_bar: TokensPerBar = None, temperature: Temperature = None,
            bpm: Tempo = None, record: Record = None, record_states: RecordStates = False,
-           throttle: Throttle = None, as_json: Json = False):
+           throttle: Throttle = None, midi: MidiFile = None, project: Project = None,
+           as_json: Json = False):
     """Play a set against virtual time into a WAV file, faster than real time."""
     with console.patience("compiling the engine's loops, once on this machine"):
         from engine.performance import Options
@@ -117,34 +121,41 @@ def render(name: SetName = "house", bars: Bars = DEFAULT_BARS, seed: Seed = None
         set=name, model=model, prompt=prompt, bpm=bpm, temperature=temperature, seed=seed,
         tokens_per_bar=tokens_per_bar, noise_seed=noise_seed, rate_hz=rate, block=block,
         record=record, record_states=record_states, throttle=throttle, bars=bars, stems=stems,
-        out=out or console.free_name(Path(name).stem, ".wav")), as_json)
+        midi=midi, project=project,
+        out=out if out or project else console.free_name(Path(name).stem, ".wav")), as_json)
 
 
 def _render(options, as_json):
     from engine import session
-    with console.progress(f"{options.set} to {options.out}") as report:
+    with console.progress(f"{options.set} to {options.out or options.project}") as report:
         result = session.render(options, report)
     console.give(result, as_json, _summary(result))
 
 
 def _summary(result):
     first, *others = result["files"]
-    stems = f" and {len(others)} stems" if others else ""
+    if result.get("project"):
+        first, others = result["project"], result["files"]
+    files = f" and {len(others)} files" if others else ""
     cut = "" if result.get("whole", True) else "; the take was cut short, this is what it holds"
-    return (f"{first}{stems}: {result['seconds']:.1f} s of sound in {result['took_s']:.1f} s, "
+    if "took_s" not in result:
+        return f"{first}: {result['midi_notes']} notes{cut}"
+    return (f"{first}{files}: {result['seconds']:.1f} s of sound in {result['took_s']:.1f} s, "
             f"{result['times_real_time']:.0f} times real time{cut}")
 
 
 @app.command()
 def replay(take: Annotated[Path, typer.Argument(help="a recorded take")], out: Out = None,
-           stems: Stems = None, block: Block = None, as_json: Json = False):
-    """Render a take again, without the model."""
+           stems: Stems = None, block: Block = None, midi: MidiFile = None,
+           project: Project = None, as_json: Json = False):
+    """Render a take again, without the model; with --midi alone only the notes are written."""
     with console.patience("compiling the engine's loops, once on this machine"):
         from engine import session
         from engine.performance import Options
-    out = out or console.free_name(take.stem, ".wav")
-    options = Options(out=out, stems=stems, block=block)
-    with console.progress(f"{take} to {out}") as report:
+    if not (out or project or midi and not stems):
+        out = console.free_name(take.stem, ".wav")
+    options = Options(out=out, stems=stems, block=block, midi=midi, project=project)
+    with console.progress(f"{take} to {out or project or midi}") as report:
         result = session.replay(take, out, options, report)
     console.give(result, as_json, _summary(result))
 

@@ -7,16 +7,21 @@ is asked. Without any connection wanted, nothing of this runs.
 import time
 
 from engine import rig_words as R
+from engine import sets
+from engine.clock_in import ClockIn
 from engine.errors import EngineError
+from engine.follow import Follower, LinkIn
 from engine.midi_out import CLOCK_START, CLOCK_STOP, MidiOut, Port
-from engine.records import SAY
+from engine.records import MESSAGE, SAY
+from engine.ring import Ring
 from engine.surface import address_of, entries
 from engine.timeline import NewestBlock, Timeline
+from engine.wires.control_file import file_of
 from engine.wires.guard import Guard
 from engine.wires.process import Wires
 
 PUBLISH_S = 0.02                          # between two looks at values and the time
-BEAT_STEPS, STEPS = 4, 16
+BEAT_STEPS, STEPS, SYSEX = 4, 16, 0xF0
 MOST_COMMANDS = 200                       # of one turn of the conductor: the beat comes first
 
 
@@ -29,6 +34,7 @@ def settings_of(options):
              "offset_ms": options.midi_offset_ms} for k, pattern in enumerate(options.midi_out)]
     if options.midi_in:
         found["midi_in"] = [{"pattern": pattern} for pattern in options.midi_in]
+        found["controls"] = options.controls or str(file_of(options.set, sets.find(options.set)))
     if options.osc or options.osc_to:
         host, port = options.osc or ("127.0.0.1", 0)
         found["osc"] = {"host": host, "port": port, "to": [list(to) for to in options.osc_to]}
@@ -45,11 +51,12 @@ class Connections:
 
     def __init__(self, options, rig, say):
         self.options, self.rig, self.say = options, rig, say
-        self.wires = self.midi = self.guard = self.timeline = self.newest = None
+        self.wires = self.midi = self.guard = self.timeline = self.newest = self.follower = None
         self.settings = settings_of(options)
         if self.settings:
             self.wires = Wires(self.settings)
             outs = self.settings.get("midi_out", ())
+            self.heard = Ring(None, MESSAGE, slots=self.wires.ins.slots)      # JACK's
             self.guard = Guard(self.wires.folder, [{"pattern": out["pattern"]} for out in outs])
             rig.header[R.PANIC_WORD] = self.wires.board.words.ctypes.data
 
@@ -61,7 +68,7 @@ class Connections:
                     self.settings.get("midi_out", ()), self.wires.outs, strict=True)),
                 "midi_ins": tuple((f"in {k + 1}", one["pattern"]) for k, one in enumerate(
                     self.settings.get("midi_in", ()))),
-                "midi_in": self.wires.ins, "held": self.guard.held}
+                "midi_in": self.heard, "held": self.guard.held}
 
     def open(self, stream):
         """Starts the processes: the wires for what the stream does not carry, and the guard.
@@ -71,9 +78,11 @@ class Connections:
         if not self.wires:
             return
         outs = self.settings.get("midi_out", ())
-        if stream.carries_midi:
+        if stream.carries_midi:           # controllers and their lights stay with the wires
             self.wires.settings = {name: value for name, value in self.settings.items()
-                                   if not name.startswith("midi")}
+                                   if name != "midi_out"}
+        else:
+            self.heard = self.wires.ins
         if self.wires.settings:
             self.wires.start()
         if outs:
@@ -99,6 +108,10 @@ class Connections:
             origin = conductor.clock.sample_of(0)
             self.midi.transport(origin, CLOCK_START)
             self.midi.time_code(origin)
+        if self.options.follow or self.options.link:
+            source = LinkIn(self.wires.board) if self.options.link else ClockIn(conductor.made.bpm)
+            self.follower = Follower(conductor.transport, self.timeline, source)
+            actions.follower = conductor.transport.follower = self.follower
 
     def register(self, made, table):
         """Surfaces get the registry of a set (again, when another has taken over)."""
@@ -125,6 +138,12 @@ class Connections:
         block = self.newest.read()
         if block:
             self.timeline.feed(*block)
+        while (row := self.heard.front()) is not None:
+            if self.options.follow and row["data"][0] > SYSEX:
+                self.follower.source.message(bytes(row["data"][:row["size"]]), int(row["time_ns"]))
+            self.heard.pop()
+        if self.follower:
+            self.follower.update(self.rig.sample)
         now_s = time.monotonic()
         if now_s - self._published_s > PUBLISH_S:
             self._published_s = now_s

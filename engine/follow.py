@@ -6,14 +6,14 @@ phase error. A large error is not slewed away but jumped over, to the right plac
 import math
 from collections import deque
 
-from engine.clock import BPM_HIGH, BPM_LOW, STEPS_PER_BAR
+from engine.clock import BPM_HIGH, BPM_LOW, STEPS_PER_BAR, check_bpm
 from engine.errors import SetError
 from engine.wires.board import LINK_COUNT, LINK_GRANTED, LINK_PEERS, LINK_PLAYING, LINK_WISHES
 
 BEAT_STEPS, BAR_BEATS = 4, 4.0
 PULL_BEATS, MOST = 0.75, 0.08             # a phase error fades in; tempo away from the other's
 RELOCK_BEATS = 0.15                       # an error that is jumped over
-LEAD_S = 0.06                             # from now to the first step after a jump
+SPARE_S = 0.005                           # a jump is sent so long before it must be
 SAME_TEMPO = 2e-5                         # a change that is none
 SPREAD_MOST, NUDGE_MOST_MS = 0.2, 1000.0  # of a nudge: tempo it may add; how far it may go
 SPREAD_STEPS = 256
@@ -59,11 +59,10 @@ class LinkIn:
         self._playing = self.playing
         return "locked"
 
-    def wish(self, bpm=math.nan, playing=math.nan, beat=math.nan, ns=math.nan):
-        """Asks the session for a tempo, a start (1) or stop (0), or, while nobody else is there,
-        for `beat` at a monotonic time. What it has not granted yet goes with it."""
-        wish = {"LINK_WISH_BPM": bpm, "LINK_WISH_PLAYING": playing, "LINK_WISH_BEAT": beat,
-                "LINK_WISH_NS": ns}
+    def wish(self, bpm=math.nan, playing=math.nan):
+        """Asks the session for a tempo, a start (1) or a stop (0). What it has not granted yet
+        goes along."""
+        wish = {"LINK_WISH_BPM": bpm, "LINK_WISH_PLAYING": playing}
         waiting = self.board.words[LINK_GRANTED] != self.board.words[LINK_WISHES]
         before = self.board.read(LINK_WISHES, *wish) if waiting else None
         if before:
@@ -71,62 +70,58 @@ class LinkIn:
                     for (name, new), old in zip(wish.items(), before, strict=True)}
         self.board.write(LINK_WISHES, **wish)
 
-    def loaded(self, bpm):
-        """A set with its own tempo was loaded: alone it counts, a session keeps its own."""
-        if not self.peers:
-            self.wish(bpm=bpm)
-
 
 class Follower:
     """The stage's clock behind another.
 
-    source    a ClockIn or a LinkIn;  timeline  whose `heard_ns` knows the device's latency
-    trim_ms   what is heard comes so much later than the other's beat (negative: earlier)
-    lead_s    from now to the first step after a jump, at least: more than the conductor's own
-    state     "locked", "holding", "lost";  error_beats  the newest phase error, + behind
-    relocks   jumps so far
+    transport  whose conductor's clock, steps and ports follow;  source  a ClockIn or a LinkIn
+    timeline   its `heard_ns` knows the device's latency
+    trim_ms    what is heard comes so much later than the other's beat (negative: earlier)
+    state      "locked", "holding", "lost";  error_beats  the newest phase error, + behind
+    relocks    jumps so far
     """
 
-    def __init__(self, clock, timeline, source, trim_ms=0.0, lead_s=LEAD_S):
-        self.clock, self.timeline, self.source, self.trim_ms = clock, timeline, source, trim_ms
-        self.lead_s, self.state, self.error_beats, self.relocks = lead_s, "lost", 0.0, 0
+    def __init__(self, transport, timeline, source, trim_ms=0.0):
+        self.transport, self.conductor = transport, transport.conductor
+        self.timeline, self.source, self.trim_ms = timeline, source, trim_ms
+        self.state, self.error_beats, self.relocks = "lost", 0.0, 0
         self._decided, self._asked, self._away, self._far = None, False, None, 0
+        self._ramp = None                     # (first step, steps, from, to)
 
-    def update(self, now_sample, next_step):
-        """Call before the conductor advances: chooses the tempo at `next_step`, stops, starts.
+    def update(self, now_sample):
+        """Before the conductor advances: starts, stops, chooses the tempo of the next step.
 
-        returns  the step to play next: `next_step`, or a later one after a jump; until it falls
-                 due nothing sounds. While `clock.rolls` is False, no step is to be played.
+        now_sample  how far the rig has come
         """
         now_ns = self.timeline.ns_of(now_sample)
         if now_ns is None:
-            return next_step
+            return
         self.state = self.source.state(now_ns)
-        self._hear(next_step)
+        self._hear()
         if self.state == "lost":
-            return next_step
+            return
+        step, clock = self.conductor.step, self.conductor.clock
         if self._asked:
-            return self._jump(now_sample, next_step)
-        if not self.clock.rolls or next_step == self._decided:
-            return next_step
-        self._decided = next_step
-        error = self._error(next_step)
-        self._far = self._far + 1 if abs(error) > RELOCK_BEATS else 0
-        if self._far > 1:                     # one alone may be a tempo that is just being learnt
-            return self._jump(now_sample, next_step)
-        self._steer(next_step, error)
-        return next_step
+            self._jump(now_sample)
+        elif clock.rolls and step != self._decided:
+            self._decided = step
+            self._wish_ramp(step)
+            error = self._error(step)
+            self._far = self._far + 1 if abs(error) > RELOCK_BEATS else 0
+            if self._far > 1:                 # one alone may be a tempo that is just being learnt
+                self._jump(now_sample)
+            else:
+                self._steer(step, error)
 
-    def _hear(self, next_step):
+    def _hear(self):
         """Starts and stops of the other."""
         while self.source.events:
             name, _, _ = self.source.events.popleft()
             if name == "stop":
                 self._asked = False
-                if self.clock.rolls:
-                    self.clock.stop(next_step)
+                self.transport.stop()
             elif name in ("start", "continue"):
-                self._asked = not (self.source.waits_for_bar and self.clock.rolls)
+                self._asked = not (self.source.waits_for_bar and self.conductor.clock.rolls)
 
     # ---- the other's beats, as ours
     def _factor(self):
@@ -148,7 +143,7 @@ class Follower:
 
         Of a source that has not said which beat it is, only what it moves on counts.
         """
-        error = self._beat(self.clock.place_of(step)) - step / BEAT_STEPS
+        error = self._beat(self.conductor.clock.place_of(step)) - step / BEAT_STEPS
         if not self.source.aligned:
             if self._away is None:
                 self._away = error
@@ -162,30 +157,67 @@ class Follower:
         other = self.source.bpm * self._factor()
         pull = min(max(error / PULL_BEATS, -MOST), MOST)
         bpm = min(max(other * (1.0 + pull), BPM_LOW), BPM_HIGH)
-        if abs(bpm / self.clock.bpm_at(step) - 1.0) > SAME_TEMPO:
-            self.clock.set_bpm(bpm, step)
+        if abs(bpm / self.conductor.clock.bpm_at(step) - 1.0) > SAME_TEMPO:
+            self.conductor.clock.set_bpm(bpm, step)
 
-    def _jump(self, now_sample, next_step):
+    def _jump(self, now_sample):
         """Goes on at the other's next 16th (or bar), on the same 16th of a bar of ours."""
-        clock = self.clock
-        earliest = max(now_sample + self.lead_s * clock.rate_hz, clock.place_of(next_step))
-        grid = STEPS_PER_BAR if self.source.waits_for_bar and not clock.rolls else 1
+        c, clock = self.conductor, self.conductor.clock
+        earliest = max(now_sample + c.lead + SPARE_S * clock.rate_hz, clock.place_of(c.step))
+        bar = self.source.waits_for_bar
+        grid = STEPS_PER_BAR if bar and not clock.rolls else 1
         beat = self._beat(earliest)
-        sixteenth = grid * math.ceil(beat * BEAT_STEPS / grid - 1e-6)
+        place = grid * math.ceil(beat * BEAT_STEPS / grid - 1e-6)
         bpm = min(max(self.source.bpm * self._factor(), BPM_LOW), BPM_HIGH)
-        place = earliest + (sixteenth / BEAT_STEPS - beat) * 60.0 / bpm * clock.rate_hz
-        step = next_step + (sixteenth - next_step) % STEPS_PER_BAR
-        if clock.rolls:
-            clock.stop(next_step)
-        clock.go_on(step, place, bpm)
-        self._asked, self._away, self._decided = False, None, step
-        self._far = 0
+        sample = earliest + (place / BEAT_STEPS - beat) * 60.0 / bpm * clock.rate_hz
+        if bar:                               # a session's beats are no places of our song
+            song = c.step + self.transport.shift
+            place = song + (place - song) % STEPS_PER_BAR
+        self.transport.go_on(sample, place, bpm)
+        self._asked, self._away, self._decided, self._far = False, None, c.step, 0
         self.relocks += 1
-        return step
 
+    # ---- what the performer asks
     def nudge(self, ms):
         """What is heard comes so much later from now on (negative: earlier)."""
         self.trim_ms += check_nudge(ms)
+
+    def tempo(self, bpm, bars=0.0):
+        """A tempo for the session, or over some bars.
+
+        raises  SetError for one that is none, and where the other side sets it
+        """
+        if not isinstance(self.source, LinkIn):
+            raise SetError("the tempo follows the MIDI clock; change it at the sender")
+        check_bpm(bpm, "/tempo")
+        if bars:
+            now = self.source.bpm * self._factor()
+            self._ramp = self.conductor.step, math.ceil(bars * STEPS_PER_BAR), now, bpm
+        else:
+            self._ramp = None
+            self.source.wish(bpm=bpm / self._factor())
+
+    def _wish_ramp(self, step):
+        if self._ramp:
+            first, steps, start, goal = self._ramp
+            share = min(1.0, (step - first) / steps)
+            self.source.wish(bpm=(start + (goal - start) * share) / self._factor())
+            if share == 1.0:
+                self._ramp = None
+
+    def loaded(self, bpm):
+        """A set with a tempo of its own was loaded: it counts only while nobody else is there.
+
+        returns  True when the set's tempo is to be left out of the map
+        """
+        if isinstance(self.source, LinkIn) and not self.source.peers:
+            self.source.wish(bpm=bpm)
+        return self.state != "lost"
+
+    def playing(self, on):
+        """The performer started or stopped: everyone in the session does."""
+        if isinstance(self.source, LinkIn):
+            self.source.wish(playing=float(on))
 
 
 def check_nudge(ms):

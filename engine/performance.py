@@ -42,6 +42,8 @@ class Options:
     bars: int | None = None
     out: str | None = None
     stems: str | None = None
+    midi: str | None = None
+    project: str | None = None
     record_states: bool = False
     throttle: float | None = None
     midi_out: tuple = ()                  # patterns of ports
@@ -122,6 +124,17 @@ def prepare_aside(path):
     subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False)
 
 
+def channels_of(tables, stems, premaster=False):
+    """How many channels a rig has: 2 master, 2 cue, and for stems what `names_of` lists."""
+    return 4 + 2 * premaster + 2 * len(names_of(tables)) * stems
+
+
+def names_of(tables):
+    """The parts and then the sends of tables that take each other's place, each name once."""
+    return [*dict.fromkeys([name for table in tables for name in table.parts]
+                           + [name for table in tables for name in table.sends])]
+
+
 class Performance:
     """What is the same live and offline; close() ends the model process.
 
@@ -147,8 +160,8 @@ class Performance:
         prepare(made, self.progress)
         self.table = made.table(rate_hz=options.rate_hz)
         each = stems or self.live and options.audio == "jack"     # a pair of ports a part
-        channels = 4 + 2 * (len(self.table.parts) + len(self.table.sends)) if each else 4
-        self.rig = Rig(options.rate_hz, channels, made.limiter)
+        channels = channels_of([self.table], each, bool(options.project))
+        self.rig = Rig(options.rate_hz, channels, made.limiter, bool(options.project))
         self.rig.load(self.table)
         if meanwhile:
             meanwhile(self.rig)

@@ -13,7 +13,8 @@ from engine import sets
 from engine.clock import STEPS_PER_BAR
 from engine.errors import EngineError, TakeError
 from engine.journal import Take
-from engine.performance import Options, Performance
+from engine.performance import Options, Performance, channels_of, names_of
+from engine.project import Export
 from engine.records import NOTE
 from engine.rt import QUANTUM
 from engine.table import Rig
@@ -32,17 +33,19 @@ def caller(rig):
 class Files:
     """WAV files written aside and put in place when whole; an interrupted render leaves none.
 
-    columns  file path -> first channel
+    columns  file path -> first channel;  exact  of them, those that may pass full scale: 32-bit
+             float, the others 24 bit
     """
 
-    def __init__(self, columns, rate_hz):
+    def __init__(self, columns, rate_hz, exact=()):
         import soundfile
         self.columns, self.open, self._fault = columns, {}, soundfile.LibsndfileError
         self.hash = hashlib.sha256()
         for path in columns:
             try:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-                self.open[path] = soundfile.SoundFile(f"{path}.part", "w", rate_hz, 2, "PCM_24",
+                kind = "FLOAT" if path in exact else "PCM_24"
+                self.open[path] = soundfile.SoundFile(f"{path}.part", "w", rate_hz, 2, kind,
                                                       format="WAV")
             except (OSError, soundfile.LibsndfileError) as fault:
                 self.drop()
@@ -83,14 +86,21 @@ def _reason(fault):
     return str(getattr(fault, "strerror", None) or fault)
 
 
-def _columns(options, table, default):
-    out = options.out or default
-    columns = {str(out): 0}
-    if options.stems:
-        names = [*table.parts, *table.sends]
-        columns |= {str(Path(options.stems) / f"{name}.wav"): 4 + 2 * i
-                    for i, name in enumerate(names)}
-    return columns
+def _files(options, tables, default):
+    """The files that the options ask for, opened."""
+    columns, exact, first = {}, set(), 4
+    if options.out or not options.project:
+        columns[str(options.out or default)] = 0
+    folders = [Path(options.stems)] if options.stems else []
+    if options.project:
+        folder, first = Path(options.project), 6
+        columns |= {str(folder / "master.wav"): 0, str(folder / "premaster.wav"): 4}
+        folders.append(folder / "stems")
+        exact.add(str(folder / "premaster.wav"))
+    for at, name in enumerate(names_of(tables)):
+        stems = {str(folder / f"{name}.wav"): first + 2 * at for folder in folders}
+        columns, exact = columns | stems, exact | set(stems)
+    return Files(columns, options.rate_hz, exact)
 
 
 def _run(rig, files, total, block, rate_hz, before, progress):
@@ -115,15 +125,21 @@ def _run(rig, files, total, block, rate_hz, before, progress):
 
 def render(options, progress=None):
     """The set, offline, as fast as the model goes; returns a report (see the keys in `_run`)."""
+    with Export(options) as export:
+        return export.finish(_render(export.options, progress))
+
+
+def _render(options, progress):
     bars = DEFAULT_BARS if options.bars is None else options.bars
     options = dataclasses.replace(options, bars=bars)
-    stage = Performance(options, live=False, stems=bool(options.stems), progress=progress)
+    stage = Performance(options, live=False, stems=bool(options.stems or options.project),
+                        progress=progress)
     files, events, counts = None, hashlib.sha256(), [0]
     try:
         conductor, rig = stage.conductor, stage.rig
         total = stage.clock.sample_of(options.bars * STEPS_PER_BAR) + round(
             TAIL_S * options.rate_hz)
-        files = Files(_columns(options, stage.table, f"{stage.made.name}.wav"), options.rate_hz)
+        files = _files(options, [stage.table], f"{stage.made.name}.wav")
 
         def before(position, frames):
             conductor.advance(position + frames + QUANTUM)     # a block may need one quantum more
@@ -155,19 +171,30 @@ def render(options, progress=None):
 
 
 def replay(path, out, options=None, progress=None):
-    """A take, rendered again without the model."""
-    take, options = Take(path), options or Options()
+    """A take, rendered again without the model; out None: only what `options` ask for."""
+    options = dataclasses.replace(options or Options(), out=out)
+    with Export(options, path) as export:
+        if options.midi and not (out or options.stems or options.project):
+            return export.finish({"set": Take(path).head["set"], "whole": Take(path).whole})
+        return export.finish(_replay(path, export.options, progress))
+
+
+def _replay(path, options, progress):
+    take = Take(path)
     head, tables = take.head, {}
-    options = dataclasses.replace(options, out=out, rate_hz=head["rate_hz"])
+    options = dataclasses.replace(options, rate_hz=head["rate_hz"])
     made = [sets.read(t["source"], t["name"], None) for t in take.tables]
-    first = made[0].table(take.tables[0]["noise_seed"], rate_hz=head["rate_hz"])
-    count = len(first.parts) + len(first.sends)
-    rig = Rig(head["rate_hz"], 4 + 2 * count if options.stems else 4, made[0].limiter)
-    rig.load(first)
-    for entry, one in zip(take.tables[1:], made[1:], strict=True):
-        table = one.table(entry["noise_seed"], rate_hz=head["rate_hz"])
+    all_tables = [one.table(entry["noise_seed"], rate_hz=head["rate_hz"])
+                  for entry, one in zip(take.tables, made, strict=True)]
+    for table in all_tables:
+        table.place(names_of(all_tables))
+    stems = bool(options.stems or options.project)
+    rig = Rig(head["rate_hz"], channels_of(all_tables, stems, bool(options.project)),
+              made[0].limiter, bool(options.project))
+    rig.load(all_tables[0])
+    for entry, table in zip(take.tables[1:], all_tables[1:], strict=True):
         tables[entry["sample"]] = (entry["deck"], table)
-    files = Files(_columns(options, first, out), head["rate_hz"])
+    files = _files(options, all_tables, None)
     events, at = take.events, [0]
 
     def before(position, frames):

@@ -20,6 +20,7 @@ from engine.rig_words import (
     DUCK_STATE,
     DUCK_UNIT,
     E_LEVEL,
+    E_OWN,
     EDITED,
     EFFECT_ROWS,
     EFFECT_WORDS,
@@ -57,6 +58,7 @@ from engine.rig_words import (
     SAMPLE,
     SCRATCH,
     SENDS,
+    STEMS,
     TABLE,
     TABLE_FLOATS,
     TABLE_WORDS,
@@ -104,7 +106,7 @@ def play_deck(h, t, dt):
         base = (2 + 2 * e) * QUANTUM
         run_effect(h, t, row, t[BUS] + 4 * base, t[BUS] + 4 * (base + QUANTUM), dt)
         level = from_db(floats(t[VALUE], t[PARAMS])[row[E_LEVEL]])
-        own = 4 + 2 * (t[PARTS] + e)
+        own = h[STEMS] + 2 * row[E_OWN]
         for side in range(2):
             back = floats(t[BUS] + 4 * (base + side * QUANTUM), QUANTUM)
             for i in range(QUANTUM):
@@ -112,6 +114,9 @@ def play_deck(h, t, dt):
             pour(back, bus, side * QUANTUM)
             if own + 1 < channels:
                 pour(back, out, (own + side) * QUANTUM)
+    if h[STEMS] > 4:                                        # what the masters are given
+        for side in range(2):
+            pour(floats(t[BUS] + 4 * side * QUANTUM, QUANTUM), out, (4 + side) * QUANTUM)
     for e in range(sends, sends + t[MASTERS]):
         row = words(t[EFFECT_ROWS] + 8 * EFFECT_WORDS * e, EFFECT_WORDS)
         run_effect(h, t, row, t[BUS], t[BUS] + 4 * QUANTUM, dt)

@@ -35,6 +35,7 @@ from engine.rig_words import (
     MUTE,
     OUT,
     OVER,
+    OWN,
     PAN,
     PARAMS,
     PART_FLOATS,
@@ -48,6 +49,7 @@ from engine.rig_words import (
     SENDS,
     SOUNDING,
     STATE,
+    STEMS,
     STRIP,
     STRIP_SENDS,
     SUSPECT,
@@ -195,7 +197,7 @@ def strip(h, t, part, index, curve, dt):
         peak = vmax(vabs(x), vmax(vabs(y), peak))
     pour(a, bus, 0)
     pour(b, bus, QUANTUM)
-    own = 4 + 2 * index
+    own = h[STEMS] + 2 * part[OWN]
     if own + 1 < channels:
         pour(a, out, own * QUANTUM)
         pour(b, out, (own + 1) * QUANTUM)

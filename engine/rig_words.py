@@ -45,8 +45,9 @@ i8, i4 = np.int64, np.int32
     MIDI_OUT,
     PANIC_WORD,
     PANIC_SEEN,
+    STEMS,  # the first channel of the parts: 4, or 6 where the masters' input is given out before
     HEADER,
-) = range(33)
+) = range(34)
 PENDING_SLOTS, EVENT_BYTES = 2048, 48
 # the rig's floats
 DT, PEAK, RIG_FLOATS = 0, 1, 8
@@ -96,10 +97,11 @@ GAIN, GAIN_GOAL, GAIN_STEP, GAIN_FROM, OUT_LAST, TABLE_FLOATS = range(6)
     INSERTS,
     INSERT_ROWS,
     FINISHES,
+    OWN,  # its place among the parts and sends that are given out
     PART_WORDS,
-) = range(20)
+) = range(21)
 # an effect's words (sends first, then masters)
-E_UNIT, E_STATE, E_FIRST, E_LEVEL, EFFECT_WORDS = range(5)
+E_UNIT, E_STATE, E_FIRST, E_LEVEL, E_OWN, EFFECT_WORDS = range(6)
 # a strip's parameters, then one `<send>_send` each
 LEVEL_DB, PAN, MUTE, CUE, DUCK, STRIP_SENDS = range(6)
 # words of a voice slot, each (count,) int64

@@ -53,10 +53,8 @@ class Table:
         if len(self.sends) > R.PART_FLOATS - R.LAST_SENDS:
             raise SetError(f"a set has at most {R.PART_FLOATS - R.LAST_SENDS} sends")
         rows = self._array(len(self.parts) * R.PART_WORDS, np.int64).reshape(-1, R.PART_WORDS)
-        groups = {
-            name: i + 1
-            for i, name in enumerate(sorted({p.choke for p in self.parts.values() if p.choke}))
-        }
+        chokes = sorted({p.choke for p in self.parts.values() if p.choke})
+        groups = {name: i + 1 for i, name in enumerate(chokes)}
         self.meters = []
         for number, (name, part) in enumerate(self.parts.items()):
             self._part(rows[number], name, part, groups.get(part.choke, 0), noise_seed)
@@ -74,6 +72,9 @@ class Table:
         self._values()
         self.floats = self._array(R.TABLE_FLOATS)
         bus = self._array((1 + len(self.sends)) * 2 * QUANTUM)
+        self._places = {**dict(zip(self.parts, rows[:, R.OWN:], strict=True)),
+                        **dict(zip(self.sends, effects[:, R.E_OWN:], strict=False))}
+        self.place([*self.parts, *self.sends])
         w[R.PARTS], w[R.SENDS], w[R.MASTERS] = len(rows), len(self.sends), len(masters)
         w[R.PART_ROWS], w[R.EFFECT_ROWS] = rows.ctypes.data, effects.ctypes.data
         w[R.KEY_PART] = list(self.parts).index(key_part) if key_part else -1
@@ -93,10 +94,8 @@ class Table:
         for field_name, size in fields.sizes.items():
             if field_name == "seed":
                 base = zlib.crc32(f"{noise_seed}/{name}".encode())
-                seeds = (base + np.arange(count * size, dtype=np.uint32) * np.uint32(7919)) % (
-                    1 << 24
-                )
-                state[offset * count : (offset + size) * count] = seeds
+                seeds = base + np.arange(count * size, dtype=np.uint32) * np.uint32(7919)
+                state[offset * count : (offset + size) * count] = seeds % (1 << 24)
             offset += size
 
     def _part(self, row, name, part, group, noise_seed):
@@ -177,6 +176,11 @@ class Table:
         self.words[[R.VALUE, R.GOAL, R.RISE, R.FALL, R.LOW, R.HIGH]] = [
             a.ctypes.data for a in arrays]
 
+    def place(self, names):
+        """Which pair of channels each part and send is given out on, by its place in `names`."""
+        for name, word in self._places.items():
+            word[0] = names.index(name)
+
     def part_index(self, name):
         return list(self.parts).index(name)
 
@@ -192,9 +196,11 @@ class Rig:
     """The audio thread's memory: two tables, an event ring in, a ring of applied events out.
 
     channels   2 master, 2 cue, then 2 a part and 2 a send, as far as they go
+    premaster  2 more before the parts: the sum of parts and sends, which the master effects are
+               given
     """
 
-    def __init__(self, rate_hz=48000, channels=4, limiter=None):
+    def __init__(self, rate_hz=48000, channels=4, limiter=None, premaster=False):
         self.rate_hz, self.channels, self._keep, self.tables = rate_hz, channels, [], [None, None]
         self.events = Ring(None, EVENT, slots=EVENT_SLOTS)
         self.applied = Ring(None, EVENT, slots=EVENT_SLOTS)
@@ -204,7 +210,7 @@ class Rig:
         pending = self._array(R.PENDING_SLOTS, EVENT)
         out, fifo = self._array(channels * QUANTUM), self._array(channels * QUANTUM)
         scratch = self._array(R.SCRATCH_FLOATS)
-        h[R.CHANNELS] = channels
+        h[R.CHANNELS], h[R.STEMS] = channels, 6 if premaster else 4
         guard, meter = self._copied(new_guard(rate_hz)), self._copied(new_meter(rate_hz))
         self.loudness = Loudness(meter)
         h[R.EVENT_SLOTS] = h[R.DONE_SLOTS] = EVENT_SLOTS
@@ -234,13 +240,9 @@ class Rig:
             if name not in [p.name for p in effect.params]:
                 raise SetError(f"limiter has no {name!r}")
         values[: len(effect.params)] = [
-            p.check(fx.values.get(p.name, p.default), "limiter") for p in effect.params
-        ]
+            p.check(fx.values.get(p.name, p.default), "limiter") for p in effect.params]
         h[[R.FINAL_UNIT, R.FINAL_STATE, R.FINAL_PARAMS]] = (
-            unit_of(effect).address,
-            state.ctypes.data,
-            values.ctypes.data,
-        )
+            unit_of(effect).address, state.ctypes.data, values.ctypes.data)
 
     @property
     def sample(self):
@@ -274,10 +276,8 @@ class Rig:
         index, param = self.tables[deck].registry.find(path, "a target")
         rise_s = param.glide_s if rise_s is None else max(rise_s, param.glide_s)
         fall_s = rise_s if fall_s is None else max(fall_s, param.glide_s)
-        return self.push(
-            sample, TARGET, deck, index, level=param.clip(value), rise_s=rise_s, fall_s=fall_s,
-            flags=EDIT * edit,
-        )
+        return self.push(sample, TARGET, deck, index, level=param.clip(value), rise_s=rise_s,
+                         fall_s=fall_s, flags=EDIT * edit)
 
     def fade(self, sample, deck, gain, time_s, edit=False):
         return self.push(sample, FADE, deck, level=gain, rise_s=time_s, flags=EDIT * edit)
@@ -291,14 +291,8 @@ class Rig:
         return np.array(rows, EVENT) if rows else np.zeros(0, EVENT)
 
     def counters(self):
-        names = {
-            "late_events": R.LATE,
-            "unreported_events": R.LOST,
-            "steals": R.STEALS,
-            "strikes": R.STRIKES,
-            "not_finite": R.NOT_FINITE,
-            "pending": R.PENDING,
-        }
+        names = {"late_events": R.LATE, "unreported_events": R.LOST, "steals": R.STEALS,
+                 "strikes": R.STRIKES, "not_finite": R.NOT_FINITE, "pending": R.PENDING}
         return {name: int(self.header[word]) for name, word in names.items()}
 
     def master_db(self):

@@ -10,14 +10,21 @@ JOURNALED = 64                            # rows of the tempo map that a change 
 
 
 class Transport:
-    """Belongs to one conductor, and acts on its clock, its steps and its ports."""
+    """Belongs to one conductor, and acts on its clock, its steps and its ports.
+
+    follower   of another clock (see `engine.follow`), or None
+    """
 
     def __init__(self, conductor):
-        self.conductor, self.shift, self._written = conductor, 0, None
+        self.conductor, self.shift, self._written, self.follower = conductor, 0, None, None
 
     def tempo(self, bpm, bars=0.0):
         """A tempo from the next step on, or reached over some bars."""
         self.conductor.clock.ramp(bpm, self.conductor.step, round(bars * STEPS_PER_BAR))
+
+    def led(self, bpm):
+        """True when another clock keeps the tempo, so that a new set's own does not count."""
+        return self.follower is not None and self.follower.loaded(bpm)
 
     def stop(self):
         """The music stands at the next step; what sounds is let go there."""
@@ -31,11 +38,12 @@ class Transport:
         if c.midi:
             c.midi.transport(sample, CLOCK_STOP)
 
-    def go_on(self, sample, place=None):
+    def go_on(self, sample, place=None, bpm=None):
         """The music rolls from a sample on, where it stood, or at a 16th of the song.
 
         A place keeps its place in the bar; the steps in between are not played. A music that rolls
-        moves there without standing still.
+        moves there at once; the map stands between its last step and that sample, so that whatever
+        reads it leaves out the steps in between too.
         """
         c = self.conductor
         step = c.step
@@ -43,8 +51,10 @@ class Transport:
             step += (place - step) % STEPS_PER_BAR
             self.shift = place - step
         if c.clock.rolls:
-            sample = max(sample, c.clock.sample_of(c.step))
-        c.clock.go_on(step, sample)
+            sample = max(sample, c.clock.place_of(c.step))
+            c.clock.stop(c.step)
+        c.clock.go_on(step, sample, bpm)
+        sample = round(sample)
         c.due, c.step = c.due + step - c.step, step
         if c.midi:
             song = step + self.shift

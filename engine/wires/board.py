@@ -27,9 +27,8 @@ WORDS = 64
 SAMPLE, NS, NS_PER_SAMPLE, STEP, BPM, PLAYING, LATENCY_S = 0, 1, 2, 3, 4, 5, 6
 # floats, written by the wires process: Link's beat (quarters) at a monotonic time, ns
 LINK_BEAT, LINK_NS, LINK_BPM = 16, 17, 18
-# floats, written by the stage: a tempo and a start (1) or stop (0) for everyone in the session;
-# while nobody else is in it, a beat at a monotonic time
-LINK_WISH_BPM, LINK_WISH_PLAYING, LINK_WISH_BEAT, LINK_WISH_NS = 24, 25, 26, 27
+# floats, written by the stage: a tempo, a start (1) or stop (0) for everyone in Link's session
+LINK_WISH_BPM, LINK_WISH_PLAYING = 24, 25
 FLOATS = 64
 SIZE = 8 * (WORDS + FLOATS)
 

@@ -1,5 +1,6 @@
 """The tempo map behind another clock: what is heard is on its beat; nudges are exact."""
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from engine.clock_in import TICKS, ClockIn
 from engine.errors import SetError
 from engine.follow import BEAT_STEPS, Follower, LinkIn, nudge
 from engine.timeline import Timeline
+from engine.transport import Transport
 from engine.wires import board as board_words
 from engine.wires.board import Board
 
@@ -17,15 +19,17 @@ RATE_HZ, BLOCK, LEAD_S, BEGIN_NS = 48000, 128, 0.055, 10_000_000_000
 
 
 class Stage:
-    """A stage that plays: blocks that are due on a grid with some wobble, a conductor's loop every
-    ms, and `heard`: (step, ns) of every step that was played."""
+    """A stage that plays, its own conductor: blocks that are due on a grid with some wobble,
+    a loop every ms, and `heard`: (step, ns) of every step that was played."""
 
     def __init__(self, source, bpm=120.0, latency_s=0.012, trim_ms=0.0, drift=0.0):
         self.source, self.clock = source, Clock(RATE_HZ, bpm, 4800)
-        self.timeline = Timeline(RATE_HZ, latency_s)
-        self.follower = Follower(self.clock, self.timeline, source, trim_ms)
+        self.step, self.due, self.lead, self.midi = 0, 0, round(LEAD_S * RATE_HZ), None
+        self.deck, self.rig = 0, SimpleNamespace(tables=[SimpleNamespace(parts=())])
+        self.timeline, self.transport = Timeline(RATE_HZ, latency_s), Transport(self)
+        self.follower = Follower(self.transport, self.timeline, source, trim_ms)
         self.latency_ns, self.ns_per_sample = latency_s * 1e9, 1e9 / RATE_HZ * (1 + drift)
-        self.ns, self.step, self.block, self.heard = BEGIN_NS - 3_000_000_000, 0, 0, []
+        self.ns, self.block, self.heard = BEGIN_NS - 3_000_000_000, 0, []
         self.begin_ns, self.random = self.ns, np.random.default_rng(3)
 
     def true_ns(self, sample):
@@ -38,8 +42,8 @@ class Stage:
                 self.timeline.feed(self.block * BLOCK, due + self.random.uniform(0, 1e5))
                 self.block += 1
             now = self.block * BLOCK
-            self.step = self.follower.update(now, self.step)
-            while self.clock.rolls and self.clock.sample_of(self.step) < now + LEAD_S * RATE_HZ:
+            self.follower.update(now)
+            while self.clock.rolls and self.clock.sample_of(self.step) < now + self.lead:
                 self.heard.append((self.step, self.true_ns(self.clock.sample_of(self.step))))
                 assert self.clock.sample_of(self.step) >= now - 48
                 self.step += 1
@@ -266,7 +270,7 @@ def test_start_and_stop_of_a_link_session():
     assert stage.heard[began][0] % 16 == 0 and abs(session.off_ms(stage)) < 0.5
 
 
-def test_a_wish_carries_what_is_still_open_and_a_set_changes_no_session():
+def test_a_wish_carries_what_is_still_open():
     board = Board(None)
     link = LinkIn(board)
     names = ("LINK_WISH_BPM", "LINK_WISH_PLAYING")
@@ -277,14 +281,39 @@ def test_a_wish_carries_what_is_still_open_and_a_set_changes_no_session():
     link.wish(playing=0.0)
     bpm, playing = board.read(board_words.LINK_WISHES, *names)
     assert math.isnan(bpm) and playing == 0.0
-    board.words[board_words.LINK_PEERS] = 1                # TEMPO-3
-    count = int(board.words[board_words.LINK_WISHES])
-    link.loaded(99.0)
-    assert board.words[board_words.LINK_WISHES] == count
-    board.words[board_words.LINK_PEERS] = 0
-    link.loaded(99.0)
-    assert board.read(board_words.LINK_WISHES, *names)[0] == 99.0
     assert link.state(1) == "lost" and link.beat_at(5) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_set_that_is_loaded_changes_no_session():
+    """TEMPO-3, the stage's half of it."""
+    session = Session(130.0)
+    stage = Stage(LinkIn(session.board))
+    stage.until(BEGIN_NS)
+    assert not stage.follower.loaded(99.0)                 # no news yet: the set's tempo counts
+    session.run(stage, 2.0)
+    count = int(session.board.words[board_words.LINK_WISHES])
+    assert stage.follower.loaded(99.0) and session.board.words[board_words.LINK_WISHES] == count
+    session.board.words[board_words.LINK_PEERS] = 0
+    assert stage.follower.loaded(99.0)
+    assert session.board.read(board_words.LINK_WISHES, "LINK_WISH_BPM") == [99.0]
+
+
+def test_the_performers_tempo_is_a_wish_and_a_clock_in_refuses_it():
+    session = Session(120.0)
+    stage = Stage(LinkIn(session.board))
+    stage.until(BEGIN_NS)
+    session.run(stage, 2.0)
+    stage.follower.tempo(126.0)
+    assert session.board.read(board_words.LINK_WISHES, "LINK_WISH_BPM") == [126.0]
+    stage.follower.tempo(140.0, 1.0)
+    session.run(stage, 1.0)
+    assert 125.0 < session.board.read(board_words.LINK_WISHES, "LINK_WISH_BPM")[0] < 135.0
+    session.run(stage, 1.5)
+    assert session.board.read(board_words.LINK_WISHES, "LINK_WISH_BPM") == [140.0]
+    with pytest.raises(SetError, match="beats per minute"):
+        stage.follower.tempo(4000.0)
+    with pytest.raises(SetError, match="at the sender"):
+        Room().stage.follower.tempo(130.0)
 
 
 # ---- nudges
