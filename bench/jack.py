@@ -12,6 +12,7 @@ from pathlib import Path
 RATE_HZ, BLOCK = 48000, 128
 SHARED = Path("/dev/shm")
 REGISTRY = SHARED / "jack-shm-registry"
+HEADER, NAME, SERVERS = 24, 260, 8        # of the registry: bytes, bytes of a name, places
 
 
 def _alive():
@@ -20,6 +21,17 @@ def _alive():
         with contextlib.suppress(OSError):
             if name.read_text().strip() in ("jackd", "jackdbus"):
                 yield name
+
+
+def _forget_the_dead():
+    """Frees the places of killed servers in JACK's registry: eight of them fill it."""
+    with contextlib.suppress(OSError), open(REGISTRY, "r+b") as file:
+        for place in range(SERVERS):
+            file.seek(HEADER + place * (4 + NAME))
+            pid = int.from_bytes(file.read(4), "little")
+            if pid and not Path(f"/proc/{pid}").exists():
+                file.seek(HEADER + place * (4 + NAME))
+                file.write(bytes(4 + NAME))
 
 
 class JackServer:
@@ -53,8 +65,9 @@ class JackServer:
             self._run()
         except RuntimeError:
             if any(_alive()):
-                raise
-            REGISTRY.unlink(missing_ok=True)        # eight killed servers fill it
+                _forget_the_dead()
+            else:
+                REGISTRY.unlink(missing_ok=True)
             self._run()
         return self
 

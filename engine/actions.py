@@ -8,7 +8,9 @@ import math
 import time
 
 from engine.clock import check_bpm
+from engine.clock_in import Tap
 from engine.errors import SetError, suggestion
+from engine.follow import nudge
 from engine.records import NOTE, OFF
 from engine.sets import check_temperature
 
@@ -24,11 +26,12 @@ class Actions:
     say      say(text): a line for the performer
     panics   called beside the conductor's own panic (the board's, for ports and decks)
     pending  what waits for the next bar, "" for nothing
+    follower   of another clock, or None
     """
 
     def __init__(self, conductor, say, temperature):
         self.conductor, self.say, self.temperature = conductor, say, temperature
-        self.pending, self.tap_tempo, self.nudging, self.panics = "", None, None, ()
+        self.pending, self.panics, self.follower, self._tap = "", (), None, Tap()
         self._told_s, self._wanted = 0.0, None
         self.verbs = {
             "/panic": self.panic, "/next": self.next, "/scene": self.scene, "/prompt": self.prompt,
@@ -173,11 +176,14 @@ class Actions:
         self.conductor.transport.tempo(check_bpm(bpm, "/ramp"), bars)
 
     def nudge(self, ms=0.0):
-        if self.nudging:
-            self.nudging(ms)
+        """What is heard comes so much later (negative: earlier), and stays there."""
+        if self.follower:
+            self.follower.nudge(ms)
+        else:
+            nudge(self.conductor.clock, self.conductor.step, ms)
 
     def tap(self, *_):
-        bpm = self.tap_tempo and self.tap_tempo(time.monotonic())
+        bpm = self._tap.tap(time.monotonic())
         if bpm:
             self.tempo(bpm)
 

@@ -2,11 +2,13 @@
 
 Like `engine.cli`: nothing heavy is imported before a command runs.
 """
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from engine import console
+from engine.errors import EngineError
 
 
 def osc_monitor(
@@ -39,7 +41,54 @@ def osc_monitor(
         raise typer.Exit(130)
 
 
+def layouts(name: Annotated[str, typer.Argument(metavar="SET", help="a set's name or file")],
+            touchosc: Annotated[Path | None, typer.Option(
+                help="write a TouchOSC layout, F.tosc")] = None,
+            open_stage_control: Annotated[Path | None, typer.Option(
+                help="write an Open Stage Control session, F.json")] = None,
+            osc: Annotated[int, typer.Option(help="the port that the stage listens at")] = 9000,
+            as_json: Annotated[bool, typer.Option(
+                "--json", help="one JSON object as the last line")] = False):
+    """Write control surfaces for a set: a page of what plays it, then a page a part."""
+    if touchosc is None and open_stage_control is None:
+        raise EngineError("layouts: give --touchosc F.tosc, --open-stage-control F.json, or both")
+    if not 1 <= osc <= 65535:
+        raise EngineError(f"layouts: --osc must be a port, 1..65535, got {osc}")
+    with console.patience("compiling the engine's loops, once on this machine"):
+        from engine import sets
+        from engine.surface import entries
+        from engine.wires import layouts as made
+        found = entries(sets.load(name))
+    written = []
+    if touchosc:
+        made.write_touchosc(touchosc, found, Path(name).stem)
+        written.append(str(touchosc))
+    if open_stage_control:
+        made.write_open_stage_control(open_stage_control, found, osc)
+        written.append(str(open_stage_control))
+    count = sum(bool(entry.path) for entry in found)
+    console.give({"files": written, "parameters": count}, as_json,
+                 f"{' and '.join(written)}: {count} parameters; OSC to port {osc}")
+
+
+def learn(
+        name: Annotated[str, typer.Argument(metavar="SET", help="a set's name or file")] = "house",
+        target: Annotated[str, typer.Argument(
+            metavar="[ADDRESS]", help='what is moved, as in "/a/bass/cutoff_hz", "/scene drop" or '
+            '"cutoff"; left out: one control after another, each is asked for')] = "",
+        midi_in: Annotated[list[str] | None, typer.Option(
+            metavar="PORT", help="only controllers of this port; default: of all")] = None,
+        controls: Annotated[str | None, typer.Option(
+            help="the control file; default: the set's own")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False):
+    """Bind controllers: touch a knob, a pad or a pedal and say what it moves; until Ctrl-C."""
+    from engine.wires import learn as learning
+    result = learning.run(name, target, midi_in or (), console.say, controls)
+    console.give(result, as_json, f"{result['learned']} learned; {result['file']} has "
+                                  f"{result['rows']} rows")
+
+
 def add(app):
     """Gives the commands of this file to the command line."""
-    for command in (osc_monitor,):
+    for command in (osc_monitor, learn, layouts):
         app.command()(command)

@@ -6,18 +6,22 @@ is asked. Without any connection wanted, nothing of this runs.
 """
 import time
 
-import numpy as np
-
 from engine import rig_words as R
+from engine import sets
+from engine.clock_in import ClockIn
 from engine.errors import EngineError
-from engine.midi_out import KEYS, MidiOut, Port
-from engine.records import SAY
+from engine.follow import Follower, LinkIn
+from engine.midi_out import CLOCK_START, CLOCK_STOP, MidiOut, Port
+from engine.records import MESSAGE, SAY
+from engine.ring import Ring
 from engine.surface import address_of, entries
 from engine.timeline import NewestBlock, Timeline
+from engine.wires.control_file import file_of
+from engine.wires.guard import Guard
 from engine.wires.process import Wires
 
 PUBLISH_S = 0.02                          # between two looks at values and the time
-BEAT_STEPS, STEPS = 4, 16
+BEAT_STEPS, STEPS, SYSEX = 4, 16, 0xF0
 MOST_COMMANDS = 200                       # of one turn of the conductor: the beat comes first
 
 
@@ -30,6 +34,7 @@ def settings_of(options):
              "offset_ms": options.midi_offset_ms} for k, pattern in enumerate(options.midi_out)]
     if options.midi_in:
         found["midi_in"] = [{"pattern": pattern} for pattern in options.midi_in]
+        found["controls"] = options.controls or str(file_of(options.set, sets.find(options.set)))
     if options.osc or options.osc_to:
         host, port = options.osc or ("127.0.0.1", 0)
         found["osc"] = {"host": host, "port": port, "to": [list(to) for to in options.osc_to]}
@@ -46,19 +51,67 @@ class Connections:
 
     def __init__(self, options, rig, say):
         self.options, self.rig, self.say = options, rig, say
-        self.wires = self.midi = self.guard = self.timeline = self.newest = None
+        self.wires = self.midi = self.guard = self.timeline = self.newest = self.follower = None
         self.settings = settings_of(options)
-        if not self.settings:
-            return
-        self.wires = Wires(self.settings)
-        try:
-            self.wires.start()
+        if self.settings:
+            self.wires = Wires(self.settings)
+            outs = self.settings.get("midi_out", ())
+            self.heard = Ring(None, MESSAGE, slots=self.wires.ins.slots)      # JACK's
+            self.guard = Guard(self.wires.folder, [{"pattern": out["pattern"]} for out in outs])
             rig.header[R.PANIC_WORD] = self.wires.board.words.ctypes.data
-            if "midi_out" in self.settings:
-                self._ports()
-        except BaseException:
-            self.close()
-            raise
+
+    def carried(self):
+        """What a stream is to carry beside its sound (see `engine.stream_jack.Wires`)."""
+        if not self.wires:
+            return {}
+        return {"midi_outs": tuple((out["name"], ring, out["pattern"]) for out, ring in zip(
+                    self.settings.get("midi_out", ()), self.wires.outs, strict=True)),
+                "midi_ins": tuple((f"in {k + 1}", one["pattern"]) for k, one in enumerate(
+                    self.settings.get("midi_in", ()))),
+                "midi_in": self.heard, "held": self.guard.held}
+
+    def open(self, stream):
+        """Starts the processes: the wires for what the stream does not carry, and the guard.
+
+        raises  EngineError: a port that is taken, no such MIDI port
+        """
+        if not self.wires:
+            return
+        outs = self.settings.get("midi_out", ())
+        if stream.carries_midi:           # controllers and their lights stay with the wires
+            self.wires.settings = {name: value for name, value in self.settings.items()
+                                   if name != "midi_out"}
+        else:
+            self.heard = self.wires.ins
+        if self.wires.settings:
+            self.wires.start()
+        if outs:
+            self.guard.start()
+        self.ports = [Port(out["name"], out["clock"], self.options.time_code or 0,
+                           out["offset_ms"], ring)
+                      for out, ring in zip(outs, self.wires.outs, strict=True)]
+
+    def begin(self, conductor, stream, actions):
+        """The stream is about to start: ports follow the conductor's clock, surfaces its steps."""
+        self.conductor, self.actions, self._published_s = conductor, actions, 0.0
+        if self.wires is None:
+            return
+        self.register(conductor.made, self.rig.tables[conductor.deck])
+        conductor.feed, actions.panics = self, (self.wires.board.panic,)
+        self.newest = NewestBlock(stream.words, self.rig.sample)
+        self.timeline, self.stream = Timeline(self.rig.rate_hz), stream
+        if self.ports:
+            self.midi = conductor.midi = MidiOut(self.rig, conductor.clock, self.ports,
+                                                 self.guard.held)
+            for part in self.midi.route(conductor.deck, conductor.made, self.table):
+                self.say(f"part {part!r} has a port of its own: give one more --midi-out")
+            origin = conductor.clock.sample_of(0)
+            self.midi.transport(origin, CLOCK_START)
+            self.midi.time_code(origin)
+        if self.options.follow or self.options.link:
+            source = LinkIn(self.wires.board) if self.options.link else ClockIn(conductor.made.bpm)
+            self.follower = Follower(conductor.transport, self.timeline, source)
+            actions.follower = self.follower
 
     def register(self, made, table):
         """Surfaces get the registry of a set (again, when another has taken over)."""
@@ -69,36 +122,6 @@ class Connections:
         first = self.places[address_of(table.registry.paths[0], table.registry.deck)]
         self._parameters = slice(first, first + len(table.registry.paths))
         self.wires.register(self.entries, [entry.default for entry in self.entries])
-
-    def _ports(self):
-        """The ports' rings and ledger, and the process that ends their notes if this one dies."""
-        from engine.wires.guard import Guard
-        outs = self.settings["midi_out"]
-        held = self.wires.folder / "held"
-        np.zeros((len(outs), KEYS), np.uint8).tofile(held)
-        self.held = np.memmap(held, np.uint8, "r+", shape=(len(outs), KEYS))
-        self.ports = [Port(out["name"], out["clock"], self.options.time_code or 0,
-                           out["offset_ms"], ring)
-                      for out, ring in zip(outs, self.wires.outs, strict=True)]
-        self.guard = Guard(self.wires.folder, [{"pattern": out["pattern"]} for out in outs])
-        self.guard.start()
-
-    def begin(self, conductor, stream, actions):
-        """The stream is about to start: ports follow the conductor's clock, surfaces its steps."""
-        self.conductor, self.actions, self._published_s = conductor, actions, 0.0
-        if self.wires is None:
-            return
-        self.register(conductor.made, self.rig.tables[conductor.deck])
-        conductor.feed, actions.panics = self, (self.wires.board.panic,)
-        self.newest = NewestBlock(stream.words, self.rig.sample)
-        self.timeline = Timeline(self.rig.rate_hz, stream.latency_s)
-        if self.guard:
-            self.midi = conductor.midi = MidiOut(self.rig, conductor.clock, self.ports, self.held)
-            for part in self.midi.route(conductor.deck, conductor.made, self.table):
-                self.say(f"part {part!r} has a port of its own: give one more --midi-out")
-            origin = conductor.clock.sample_of(0)
-            self.midi.transport(origin, 0xFA)
-            self.midi.time_code(origin)
 
     # ---- the conductor's turn
     def attend(self):
@@ -115,6 +138,12 @@ class Connections:
         block = self.newest.read()
         if block:
             self.timeline.feed(*block)
+        while (row := self.heard.front()) is not None:
+            if self.options.follow and row["data"][0] > SYSEX:
+                self.follower.source.message(bytes(row["data"][:row["size"]]), int(row["time_ns"]))
+            self.heard.pop()
+        if self.follower:
+            self.follower.update(self.rig.sample)
         now_s = time.monotonic()
         if now_s - self._published_s > PUBLISH_S:
             self._published_s = now_s
@@ -140,10 +169,10 @@ class Connections:
             values[self.places[f"/mute/{part}"]] = part in c.hands.mutes
         if self.timeline.sample is not None:
             self.timeline.publish(wires.board, c.clock.step_of(self.timeline.sample),
-                                  c.clock.bpm_at(c.step), c.clock.rolls)
-        if not wires.alive:
+                                  c.clock.bpm_at(c.step), c.clock.rolls, self.stream.latency_s)
+        if wires.settings and not wires.alive:
             self.say(f"the wires process ended ({wires.fault()}): no OSC, no MIDI through it")
-            self.wires = None
+            wires.settings = {}
 
     # ---- what is heard, told by the conductor
     def step(self, step, sample, made, frames):
@@ -169,6 +198,11 @@ class Connections:
 
     def counters(self):
         return self.midi.counters() if self.midi else {}
+
+    def leave(self):
+        """The last thing that ports with a clock hear."""
+        if self.midi:
+            self.midi.transport(0, CLOCK_STOP)
 
     def close(self):
         """Ends the processes; the guard only when every note is over."""

@@ -159,9 +159,9 @@ class Performance:
         made, options = self.made, self.options
         prepare(made, self.progress)
         self.table = made.table(rate_hz=options.rate_hz)
-        premaster = bool(options.project)
-        channels = channels_of([self.table], stems, premaster)
-        self.rig = Rig(options.rate_hz, channels, made.limiter, premaster)
+        each = stems or self.live and options.audio == "jack"     # a pair of ports a part
+        channels = channels_of([self.table], each, bool(options.project))
+        self.rig = Rig(options.rate_hz, channels, made.limiter, bool(options.project))
         self.rig.load(self.table)
         if meanwhile:
             meanwhile(self.rig)

@@ -63,9 +63,12 @@ class Session:
         play, silence = caller(rig), np.zeros((32, rig.channels), np.float32)
         for _ in range(WARM_QUANTA):
             play(silence, 32)
+        names = [*rig.tables[0].parts, *rig.tables[0].sends]
         self.connections = Connections(self.options, rig, self.say)
         self.stream = open_stream(rig.process, rig.pointer, rig.channels, rig.rate_hz,
-                                  self.options.audio, self.options.block)
+                                  self.options.audio, self.options.block,
+                                  part_names=names, **self.connections.carried())
+        self.connections.open(self.stream)
 
     def _open(self):
         p = self.performance
@@ -206,6 +209,10 @@ class Session:
             f"; its {' and '.join(later)} from the next start" if later else ""))
 
     # ---- the performer
+    def ask(self, action):
+        """Has the conductor's thread call action() in its next turn."""
+        self._asked.append(action)
+
     def key(self, name):
         """A key by its meaning: next, mute:N, hold, warmer, cooler, filter, panic."""
         actions = self.actions
@@ -265,6 +272,7 @@ class Session:
             thread.join(timeout=5.0)
         if not self._thread.is_alive():       # the event ring has one writer
             self.conductor.panic()
+            self.connections.leave()
             time.sleep(0.05)
         self.stream.close()
         self.connections.close()

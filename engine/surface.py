@@ -55,6 +55,9 @@ VERBS = (
     Entry("/continue", "trigger", "", about="on from where it stands"),
     Entry("/position", "trigger", "i", 0.0, 16383.0, about="the sixteenth that continue begins at"),
     Entry("/release", "trigger", "s", about="gives a parameter back to the model"),
+    Entry("/learn", "trigger", "s", about="the next control that moves is bound to this address"),
+    Entry("/learn/cancel", "trigger", "", about="no control is learned after all"),
+    Entry("/learn/forget", "trigger", "s", about="no control moves this address any more"),
 )
 OUTS = (
     Entry("/beat", "out", "ii", about="bar and beat, from 1"),

@@ -131,11 +131,11 @@ class Timeline:
         """Which (fractional) sample leaves the loudspeaker at a time; None before the first."""
         return self.sample_of(ns - self.latency_s * 1e9)
 
-    def publish(self, board, step, bpm, playing, latency_s):
+    def publish(self, board, step, bpm, playing, latency_s=None):
         """Tells wires and guard the time, and that `step` stands at this timeline's `sample`."""
-        self.latency_s = latency_s
+        self.latency_s = self.latency_s if latency_s is None else latency_s
         if self.sample is None:
             return
         board.write(TIME_COUNT, SAMPLE=self.sample, NS=self.heard_ns(self.sample),
                     NS_PER_SAMPLE=self.ns_per_sample, STEP=step, BPM=bpm,
-                    PLAYING=float(playing), LATENCY_S=latency_s)
+                    PLAYING=float(playing), LATENCY_S=self.latency_s)

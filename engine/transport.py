@@ -31,11 +31,12 @@ class Transport:
         if c.midi:
             c.midi.transport(sample, CLOCK_STOP)
 
-    def go_on(self, sample, place=None):
+    def go_on(self, sample, place=None, bpm=None):
         """The music rolls from a sample on, where it stood, or at a 16th of the song.
 
         A place keeps its place in the bar; the steps in between are not played. A music that rolls
-        moves there without standing still.
+        moves there at once; the map stands between its last step and that sample, so that whatever
+        reads it leaves out the steps in between too.
         """
         c = self.conductor
         step = c.step
@@ -43,8 +44,10 @@ class Transport:
             step += (place - step) % STEPS_PER_BAR
             self.shift = place - step
         if c.clock.rolls:
-            sample = max(sample, c.clock.sample_of(c.step))
-        c.clock.go_on(step, sample)
+            sample = max(sample, c.clock.place_of(c.step))
+            c.clock.stop(c.step)
+        c.clock.go_on(step, sample, bpm)
+        sample = round(sample)
         c.due, c.step = c.due + step - c.step, step
         if c.midi:
             song = step + self.shift

@@ -17,7 +17,8 @@ DIALECT = {"engine.rt", "engine.lanes", "engine.kernels", "engine.param", "engin
 HEAVY = {"torch", "transformers", "numba", "llvmlite", "numpy", "sounddevice", "soundfile", "scipy",
          "librosa", "fluidsynth"}
 UNSAFE = {"eval", "exec", "torch.load", "pickle.load", "pickle.loads", "marshal.loads"}
-ONE_FILE = {"sounddevice": {"engine/stream_portaudio.py"}, "fluidsynth": {"engine/fonts.py"}}
+ONE_FILE = {"sounddevice": {"engine/stream_portaudio.py"}, "fluidsynth": {"engine/fonts.py"},
+            "link": {"engine/wires/link.py"}}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
@@ -137,7 +138,8 @@ def test_every_library_is_asked_for():
     project, known = PROJECT["project"], set(sys.stdlib_module_names) | set(FOLDERS) | {"tests"}
     asked = {re.split("[<>=]", line)[0].replace("-", "_") for line in project["dependencies"]}
     extra = {re.split("[<>=]", line)[0] for line in project["optional-dependencies"]["test"]}
-    brought = {"llvmlite", "fluidsynth"}                       # by numba and pyfluidsynth
+    brought = {"llvmlite", "fluidsynth", "ifaddr", "link"}
+    # by numba, pyfluidsynth, zeroconf and LinkPython-extern
     for name, path in zip(NAMES, FILES, strict=True):
         libraries = {one.split(".")[0] for one in imports(path)} - known - asked - brought
         assert libraries <= (extra if name.startswith("bench/") else set()), name

@@ -14,13 +14,21 @@ from engine.rt import rt_host, store_release
 PANIC = 0
 # the stage: signs of life, ns; the count of TIMELINE and TRANSPORT
 STAGE_NS, TIME_COUNT = 8, 9
+# the stage: the count of LINK_WISH; each write is one wish, and a part of it that is NaN is none
+LINK_WISHES = 10
 # the wires process: signs of life; the count of LINK
 WIRES_NS, LINK_COUNT, LINK_PEERS, LINK_PLAYING = 16, 17, 18, 19
+# and its MIDI: messages sent, late, not sent (too late, refused, the port away), lost on the way in
+MIDI_SENT, MIDI_LATE, MIDI_UNSENT, MIDI_UNHEARD = 24, 25, 26, 27
+# and LINK_WISHES as it was when the newest wish was carried out
+LINK_GRANTED = 20
 WORDS = 64
 # floats, written by the stage: sample `SAMPLE` is heard at monotonic `NS`; step `STEP` at `SAMPLE`
 SAMPLE, NS, NS_PER_SAMPLE, STEP, BPM, PLAYING, LATENCY_S = 0, 1, 2, 3, 4, 5, 6
 # floats, written by the wires process: Link's beat (quarters) at a monotonic time, ns
 LINK_BEAT, LINK_NS, LINK_BPM = 16, 17, 18
+# floats, written by the stage: a tempo, a start (1) or stop (0) for everyone in Link's session
+LINK_WISH_BPM, LINK_WISH_PLAYING = 24, 25
 FLOATS = 64
 SIZE = 8 * (WORDS + FLOATS)
 

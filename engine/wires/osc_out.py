@@ -13,6 +13,7 @@ from engine.wires.osc_targets import Targets
 
 PERIOD_S = 1 / 30
 QUIET_S = 0.3                             # a hand on a fader is not answered
+SLACK_NS = 100_000                        # between wall time and what is taken for it
 BUNDLE_BYTES, ECHOES = 1400, 256          # within one Ethernet frame; a target a period
 LARGEST, LARGEST_WHOLE = float(np.finfo(np.float32).max), 2 ** 31 - 1
 
@@ -47,7 +48,7 @@ class Out:
         self.targets = Targets(stage, sock, to)
         self.entries, self.addresses, self._heads = [], Addresses(()), []
         self._flowing, self._sent_s, self._events = {}, {}, []
-        self._echoed_s, self._is_value = 0.0, np.zeros(0, bool)
+        self._echoed_s, self._is_value, self._offset_ns = 0.0, np.zeros(0, bool), 0
         stage.listeners.append(self._hear)
 
     def follow(self, entries, addresses):
@@ -60,6 +61,9 @@ class Out:
 
     def tick(self, now_s):
         """Sends what is due; every 2 ms."""
+        offset_ns = self.stage.wall_offset_ns()
+        if abs(offset_ns - self._offset_ns) > SLACK_NS:      # one sample keeps one timetag
+            self._offset_ns = offset_ns
         self.stage.hear()
         self.targets.forget(now_s)
         self._give(self._events)
@@ -90,7 +94,7 @@ class Out:
     def _tag(self, sample):
         """The timetag of when a sample is heard."""
         ns = self.stage.board.ns_of(sample) if sample > 0 else None
-        return IMMEDIATELY if ns is None else tag_of(ns + self.stage.wall_offset_ns())
+        return IMMEDIATELY if ns is None else tag_of(ns + self._offset_ns)
 
     def _give(self, items):
         """[(place, message, timetag)] to each target that wants them: a bundle a time."""

@@ -42,7 +42,6 @@ class Wires:
         self.outs = [Ring(self.folder / f"midi-out-{k}", MESSAGE, slots=MESSAGES)
                      for k in range(len(settings.get("midi_out", ())))]
         self.ins = Ring(self.folder / "midi-in", MESSAGE, slots=MESSAGES)
-        (self.folder / SETTINGS).write_text(json.dumps(settings))
         self.process = None
 
     def register(self, entries, values):
@@ -61,6 +60,7 @@ class Wires:
 
         raises  EngineError with what it said: a port that is taken, no such MIDI port …
         """
+        (self.folder / SETTINGS).write_text(json.dumps(self.settings))
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "engine.wires.worker", str(self.folder)],

@@ -21,6 +21,7 @@ class Stage:
     settings   what was asked for (see `engine.wires.process`)
     entries    the registry, newest; `version` changes with it
     values     (entries,) float64: each entry's present value, written by the stage
+    local      address -> function(values, text): what this process does itself
     """
 
     def __init__(self, folder):
@@ -30,9 +31,10 @@ class Stage:
         self.commands, self.feed = Ring(self.folder / "commands", COMMAND), Ring(
             self.folder / "feed", FEED)
         self.entries, self.version, self.values = [], 0, np.zeros(0)
-        self._lock = threading.Lock()
+        self._lock, self.local = threading.Lock(), {}
         self.refused = {}                     # kind of refusal -> count
         self.listeners = []                   # called with each (entry, values, text, sample)
+        self.midi = None                      # `engine.wires.midi.Midi`, where ports are asked for
         self.look()
 
     def look(self):
@@ -51,6 +53,9 @@ class Stage:
 
     def send(self, address, values=(), text="", kind=VALUE, time_ns=0):
         """One command; False while the stage has no room (try again, or let it be overtaken)."""
+        if address in self.local:
+            self.local[address](values, text)
+            return True
         name, words = address.encode()[:ADDRESS_BYTES], text.encode()[:COMMAND_TEXT]
         with self._lock:
             row = self.commands.slot()

@@ -24,7 +24,17 @@ def services(stage):
     found = []
     if "osc" in stage.settings:
         from engine.wires.osc import serve_osc
-        found.append(serve_osc(stage))
+        from engine.wires.query import serve_query
+        found += [serve_osc(stage), serve_query(stage)]
+    if stage.settings.get("midi_out") or stage.settings.get("midi_in"):
+        from engine.wires.midi import serve_midi
+        found.append(serve_midi(stage))
+    if "controls" in stage.settings and stage.settings.get("midi_in"):
+        from engine.wires.controls_service import serve_controls
+        found.append(serve_controls(stage))
+    if stage.settings.get("link"):
+        from engine.wires.link import serve_link
+        found.append(serve_link(stage))
     return found
 
 

@@ -1,0 +1,110 @@
+"""Jitter of the MIDI clock that leaves, against the tempo map, as another JACK client stamps it.
+
+The house set plays with a busy Python thread beside it and the model generating. Back-end `jack`
+writes the clock in the audio callback; `rtmidi` sends it from the wires process (through a JACK
+port here, and with no sound device). A tick's error is its frame against the place of that tick on
+the map. Where the server itself leaves out cycles, sound and clock move together: those
+whole periods are taken out, and counted. Thread: control.
+"""
+import json
+import subprocess
+import sys
+
+import numpy as np
+
+from bench.jack import JackServer
+from bench.jack_peer import Peer
+from engine.errors import EngineError
+
+TEMPOS = ((40.0, 40.0), (128.37, 128.37), (240.0, 240.0), (100.0, 160.0))
+QUICK_S, PATIENCE_S, SETTLE_TICKS = 8.0, 400.0, 8
+MOST_P999_MS = 0.05
+TICK, START = 0xF8, 0xFA
+
+
+def stage(back_end, seconds, bpm, goal_bpm, model):
+    """What the stage said, and what the peer heard."""
+    peer = Peer("follower", seconds + PATIENCE_S, midi=["-"])
+    line = (sys.executable, "-m", "bench._clock_stage", back_end, str(seconds), str(bpm),
+            str(goal_bpm), "follower:midi_1", model)
+    try:
+        done = subprocess.run(line, capture_output=True, text=True, timeout=seconds + PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        peer.kill()
+        raise EngineError(f"bench clock: the {back_end} stage did not end") from None
+    heard = peer.finish()
+    if done.returncode:
+        raise EngineError(f"bench clock: the {back_end} stage failed: "
+                          f"{(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+    return json.loads(done.stdout.strip().splitlines()[-1]), heard
+
+
+def places(rows, rate_hz, count):
+    """Where the first `count` ticks stand on a tempo map, samples."""
+    rows, steps = np.array(rows), np.arange(count) / 6.0
+    at = np.searchsorted(rows[:, 0], steps + 1e-9, "right") - 1
+    return rows[at, 1] + (steps - rows[at, 0]) * rate_hz * 15.0 / rows[at, 2]
+
+
+def judged(said, heard):
+    """Errors of the ticks, ms; lost and doubled ones; the server's missing cycles."""
+    events, rate_hz, period = heard["events"], said["rate_hz"], heard["period"]
+    status = events["data"][:, 0]
+    begun = np.flatnonzero(status == START)
+    if not len(begun):
+        raise EngineError("bench clock: no start was heard")
+    frames = events["frame"][begun[0]:][status[begun[0]:] == TICK].astype(float)
+    ideal = places(said["rows"], rate_hz, len(frames) + 64)
+    ideal -= ideal[0]
+    index = np.arange(len(frames))
+    offset = np.median(frames[:SETTLE_TICKS] - ideal[:SETTLE_TICKS])
+    errors, moved, lost = np.zeros(len(frames)), 0.0, 0
+    for k, frame in enumerate(frames):             # a tick belongs to the nearest place
+        place = int(np.argmin(np.abs(ideal - (frame - offset - moved))))
+        lost += max(0, place - index[k] - lost)
+        rest = frame - offset - moved - ideal[place]
+        periods = round(rest / period)
+        errors[k], moved = rest - periods * period, moved + periods * period
+    errors_ms = errors[SETTLE_TICKS:] / rate_hz * 1e3
+    errors_ms -= np.median(errors_ms)
+    slope = np.polyfit(frames[SETTLE_TICKS:] / rate_hz, errors_ms, 1)[0]
+    quantile = {f"p{name}_ms": round(float(np.quantile(np.abs(errors_ms), share)), 4)
+                for name, share in (("50", 0.5), ("99", 0.99), ("999", 0.999))}
+    return quantile | {
+        "max_ms": round(float(np.abs(errors_ms).max()), 4), "ticks": len(frames), "lost": int(lost),
+        "drift_ppm": round(float(slope) * 1e3, 2), "server_gaps": int(heard["gaps"]),
+        "late_blocks": said["counters"]["late_blocks"], "tokens": said["tokens"]}
+
+
+def run(quick=False, seconds=60.0, model="embedded"):
+    """Both back-ends at each tempo, one after the other, on one server."""
+    if reason := JackServer.missing():
+        raise EngineError(f"bench clock needs a JACK server: {reason}")
+    seconds = QUICK_S if quick else seconds
+    server, found = JackServer(real_time=True).start(), {}
+    try:
+        for back_end in ("jack", "rtmidi"):
+            found[back_end] = {}
+            for bpm, goal in TEMPOS:
+                name = f"{bpm:g}" if bpm == goal else f"{bpm:g}-{goal:g}"
+                found[back_end][name] = judged(*stage(back_end, seconds, bpm, goal, model))
+    finally:
+        server.close()
+    ours = found["jack"].values()
+    return {"seconds": seconds, **found, "holds": {
+        f"jack: p99.9 of a tick's error at most {MOST_P999_MS} ms": all(
+            one["p999_ms"] <= MOST_P999_MS for one in ours),
+        "jack: no tick lost": not any(one["lost"] for one in ours),
+        "jack: no drift against the sample clock": all(abs(one["drift_ppm"]) < 1 for one in ours)}}
+
+
+def table(result):
+    """The result for a terminal."""
+    columns = ("p50_ms", "p99_ms", "p999_ms", "max_ms", "ticks", "lost", "drift_ppm", "server_gaps")
+    lines = [f"{'':18}" + "".join(f"{name:>12}" for name in columns)]
+    for back_end in ("jack", "rtmidi"):
+        for tempo, one in result[back_end].items():
+            lines.append(f"{back_end:7}{tempo:>11}" + "".join(
+                f"{one[name]:>12g}" for name in columns))
+    lines += [f"{'holds' if held else 'FAILS'}: {text}" for text, held in result["holds"].items()]
+    return "\n".join(lines)
