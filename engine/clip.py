@@ -114,8 +114,9 @@ class Clip:
                     max(SHORTEST_STEPS, min(note.beats * BEAT_STEPS, end - start)),
                     DRUM_ST if note.channel == DRUMS else float(note.key), note.level))
         if not any(table):
-            raise self._fault(f"no notes in bars {self.start} to {self.start + bars - 1}; its last "
-                              f"is in bar {last // STEPS + 1}")
+            here = min(at for at, _ in placed) // STEPS + 1
+            raise self._fault(f"no notes in bars {self.start} to {self.start + bars - 1}; it has "
+                              f"them from bar {here} to {last // STEPS + 1}, give start={here}")
         return tuple(tuple(sorted(bar, key=lambda n: (n.step, n.delay_steps, n.pitch_st)))
                      for bar in table)
 

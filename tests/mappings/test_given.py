@@ -43,7 +43,7 @@ def frame(seq, **places):
 
 def music(**changes):
     given = Given("riff", RIFF, **{"root_st": None} | changes.pop("given", {}))
-    return Music((Scene("all", (8,), (Entry("riff", density=changes.pop("density", 0.8)),),
+    return Music((Scene("all", (32,), (Entry("riff", density=changes.pop("density", 0.8)),),
                         ("all",)),), (given,), (Cast("one", {"riff": "lead"}),), tonics=(45, 45),
                  **changes)
 
