@@ -168,12 +168,16 @@ class Actions:
 
     # ---- time
     def tempo(self, bpm=None):
-        self.conductor.transport.tempo(check_bpm(bpm, "/tempo"))
+        self._tempo(check_bpm(bpm, "/tempo"))
 
     def ramp(self, bpm=None, bars=4.0):
         if not 0.0 < bars <= MOST_BARS:
             raise SetError(f"/ramp: bars must be above 0, at most {MOST_BARS}, got {bars:g}")
-        self.conductor.transport.tempo(check_bpm(bpm, "/ramp"), bars)
+        self._tempo(check_bpm(bpm, "/ramp"), bars)
+
+    def _tempo(self, bpm, bars=0.0):
+        """Of the session that is followed, or else our own."""
+        (self.follower or self.conductor.transport).tempo(bpm, bars)
 
     def nudge(self, ms=0.0):
         """What is heard comes so much later (negative: earlier), and stays there."""
@@ -189,14 +193,22 @@ class Actions:
 
     def start(self, *_):
         self._place = None
+        self._tell(True)
         self.conductor.transport.go_on(self._soon(), 0)
 
     def stop(self, *_):
+        self._tell(False)
         self.conductor.transport.stop()
+
+    def _tell(self, playing):
+        """Whoever shares our transport starts and stops too."""
+        if self.follower:
+            self.follower.playing(playing)
 
     def go_on(self, *_):
         place, self._place = self._place, None
         if place is not None or not self.conductor.clock.rolls:
+            self._tell(True)
             self.conductor.transport.go_on(self._soon(), place)
 
     def position(self, place=0.0):

@@ -286,7 +286,7 @@ class Conductor:
         if player:
             self.steps_per_token = STEPS_PER_BAR // made.tokens_per_bar
             self.player, self._first_step = player, step
-        if made.bpm != before.bpm:
+        if made.bpm != before.bpm and not self.transport.led(made.bpm):
             self.clock.set_bpm(made.bpm, step)
         self.tune(sample)
         self.hands.carry_over(sample)

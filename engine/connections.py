@@ -111,7 +111,7 @@ class Connections:
         if self.options.follow or self.options.link:
             source = LinkIn(self.wires.board) if self.options.link else ClockIn(conductor.made.bpm)
             self.follower = Follower(conductor.transport, self.timeline, source)
-            actions.follower = self.follower
+            actions.follower = conductor.transport.follower = self.follower
 
     def register(self, made, table):
         """Surfaces get the registry of a set (again, when another has taken over)."""

@@ -10,14 +10,21 @@ JOURNALED = 64                            # rows of the tempo map that a change 
 
 
 class Transport:
-    """Belongs to one conductor, and acts on its clock, its steps and its ports."""
+    """Belongs to one conductor, and acts on its clock, its steps and its ports.
+
+    follower   of another clock (see `engine.follow`), or None
+    """
 
     def __init__(self, conductor):
-        self.conductor, self.shift, self._written = conductor, 0, None
+        self.conductor, self.shift, self._written, self.follower = conductor, 0, None, None
 
     def tempo(self, bpm, bars=0.0):
         """A tempo from the next step on, or reached over some bars."""
         self.conductor.clock.ramp(bpm, self.conductor.step, round(bars * STEPS_PER_BAR))
+
+    def led(self, bpm):
+        """True when another clock keeps the tempo, so that a new set's own does not count."""
+        return self.follower is not None and self.follower.loaded(bpm)
 
     def stop(self):
         """The music stands at the next step; what sounds is let go there."""
