@@ -4,6 +4,7 @@ Each service is one part of what `settings` asks for: it takes the stage's ends,
 is cancelled. When the stage goes, however it goes, standard input ends and so does this process.
 """
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -36,8 +37,10 @@ def services(stage):
     found = []
     if "osc" in stage.settings:
         from engine.wires.osc import serve_osc
-        from engine.wires.query import serve_query
-        found += [serve_osc(stage), serve_query(stage)]
+        found.append(serve_osc(stage))
+        if stage.settings["osc"].get("port"):              # who only sends is not to be found
+            from engine.wires.query import serve_query
+            found.append(serve_query(stage))
     if stage.settings.get("midi_out") or stage.settings.get("midi_in"):
         from engine.wires.midi import serve_midi
         found.append(serve_midi(stage))
@@ -90,4 +93,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    code = main(sys.argv[1])
+    sys.stderr.flush()
+    os._exit(code)                        # taking the compiler down takes up to a second
