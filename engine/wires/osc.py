@@ -83,7 +83,7 @@ class Osc:
         try:
             while True:
                 now_s = time.monotonic()
-                self._look()
+                self.follow()
                 self._press(now_s)
                 self.out.tick(now_s)
                 self._tell(now_s)
@@ -92,7 +92,8 @@ class Osc:
             self._loop.remove_reader(self.sock)
             self.sock.close()
 
-    def _look(self):
+    def follow(self):
+        """Another registry, if there is one."""
         if self.asked.look():
             self.out.follow(self.asked.entries, self.asked.addresses)
 
@@ -101,7 +102,7 @@ class Osc:
         """Reads what is there, at most a batch."""
         now_s = time.monotonic()
         end_s, began_s = now_s + BATCH_S, time.thread_time()
-        self._look()
+        self.follow()
         receive, take = self.sock.recvfrom, self._take
         for _ in range(BATCH):
             try:

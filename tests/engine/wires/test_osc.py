@@ -430,6 +430,17 @@ def test_another_registry_takes_over_while_it_plays(house):
     assert house.log() == ""
 
 
+def test_what_is_said_means_the_registry_that_was_there_when_it_was_said(house):
+    peer = house.peer()
+    peer.ask("/subscribe", "s", ("/*",))
+    for name, place in (("/first", 1), ("/second", 0), ("/third", 1)):
+        entries = [Entry("/other", "out", "i"), Entry("/other/too", "out", "i")]
+        entries[place] = Entry(name, "out", "i")
+        house.wires.register(entries, [0.0, 0.0])
+        house.wires.tell(place, (5,))                        # at once
+        assert peer.hear() == [datagram.Message(name, "i", (5,))]
+
+
 def test_oscdump_of_liblo_reads_what_is_sent(make):
     port = free_port()
     dump = subprocess.Popen((liblo("oscdump"), "-L", str(port)), stdout=subprocess.PIPE, text=True)
