@@ -76,7 +76,8 @@ class Peer:
         return answer
 
     def refused(self):
-        values = self.ask("/refused").values
+        self.send("/refused")
+        [values] = [m.values for m in self.hear_all() if m.address == "/refused"]
         return dict(zip(values[::2], values[1::2], strict=True))
 
 
@@ -426,6 +427,7 @@ def test_another_registry_takes_over_while_it_plays(house):
     peer.send("/b/gain", "f", (0.25,))
     peer.send("/hit", "i", (1,))
     assert [c[:2] for c in house.asked()] == [("/b/gain", [0.25])]
+    house.wires.values[1] = 0.25
     assert peer.refused() == {"lost": 0, "unknown": 1}
     assert house.log() == ""
 
