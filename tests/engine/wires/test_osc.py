@@ -275,6 +275,16 @@ def test_one_sender_has_its_share_and_no_more(house):
     assert refused["rate"] > 2000 and refused["lost"] == 0 and len(refused) == 2
 
 
+@pytest.mark.parametrize("words", [
+    datagram.bundle([datagram.message("/a/bass/cutoff_hz", "f", (99.0,))] * 100),
+    datagram.bundle([datagram.message("/x")] * 256) + bytes(4)])
+def test_a_datagram_counts_as_the_work_it_makes(house, words):
+    peer = house.peer()
+    for _ in range(100):
+        peer.raw(words)
+    assert house.peer().refused()["rate"] > 50
+
+
 def test_the_fuzzer_over_the_wire(house):
     """Every datagram is taken or counted by the kind that was foreseen; then it still answers."""
     rnd, foreseen, past_reading = fuzz.seeded(7), {}, 0
