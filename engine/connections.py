@@ -5,6 +5,7 @@ The wires process holds what can be flooded; this end gives it what is heard and
 is asked. Without any connection wanted, nothing of this runs.
 """
 import time
+from itertools import zip_longest
 
 from engine import rig_words as R
 from engine import sets
@@ -31,7 +32,8 @@ def settings_of(options):
     if options.midi_out:
         found["midi_out"] = [
             {"name": f"midi {k + 1}", "pattern": pattern, "clock": options.clock,
-             "offset_ms": options.midi_offset_ms} for k, pattern in enumerate(options.midi_out)]
+             "offset_ms": offset_ms} for k, (pattern, offset_ms) in enumerate(
+                 zip_longest(options.midi_out, options.midi_offsets_ms, fillvalue=0.0))]
     if options.midi_in:
         found["midi_in"] = [{"pattern": pattern} for pattern in options.midi_in]
         found["controls"] = options.controls or str(file_of(options.set, sets.find(options.set)))
@@ -201,6 +203,21 @@ class Connections:
 
     def counters(self):
         return self.midi.counters() if self.midi else {}
+
+    def words(self):
+        """What there is and how it keeps up, for a view; "" when nothing is connected."""
+        found = []
+        if self.midi:
+            late = self.counters()["midi_late"] + self.counters()["midi_dropped"]
+            found.append(f"{len(self.ports)} MIDI port{'s' * (len(self.ports) > 1)}"
+                         + f", {late} late" * (late > 0))
+        if "osc" in self.settings:
+            found.append("OSC")
+        if self.follower:
+            peers = f" with {self.follower.source.peers}" if self.options.link else ""
+            found.append(f"{'Link' if self.options.link else 'clock'}{peers} "
+                         f"{self.follower.state}")
+        return ", ".join(found)
 
     def leave(self):
         """The last thing that ports with a clock hear; no tick comes after it."""

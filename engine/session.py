@@ -260,6 +260,8 @@ class Session:
             loudness=self.rig.loudness.read(),
             late_blocks=int(counters["late_blocks"]), late_records=c.late_records,
             late_notes=c.late_notes, model_state=self._model_state,
+            ahead_ms=1e3 * (p.clock.place_of(c.step) - self.rig.sample) / self.rig.rate_hz,
+            late_events=self.rig.counters()["late_events"], connected=self.connections.words(),
             messages=list(self.messages)[-8:],
             mutes=set(c.hands.mutes), pending=self.actions.pending and
             f"{self.actions.pending} in {left} beat{'s' * (left > 1)}",
