@@ -87,6 +87,7 @@ class Follower:
         self.state, self.error_beats, self.relocks = "lost", 0.0, 0
         self._decided, self._asked, self._away, self._far = None, False, None, 0
         self._ramp = None                     # (first step, steps, from, to)
+        self._wanted = None                   # a 16th of the song to start at
 
     def update(self, now_sample):
         """Before the conductor advances: starts, stops, chooses the tempo of the next step.
@@ -165,16 +166,17 @@ class Follower:
         c, clock = self.conductor, self.conductor.clock
         earliest = max(now_sample + c.lead + SPARE_S * clock.rate_hz, clock.place_of(c.step))
         bar = self.source.waits_for_bar
-        grid = STEPS_PER_BAR if bar and not clock.rolls else 1
+        grid = STEPS_PER_BAR if bar and self._asked else 1
         beat = self._beat(earliest)
         place = grid * math.ceil(beat * BEAT_STEPS / grid - 1e-6)
         bpm = min(max(self.source.bpm * self._factor(), BPM_LOW), BPM_HIGH)
         sample = earliest + (place / BEAT_STEPS - beat) * 60.0 / bpm * clock.rate_hz
         if bar:                               # a session's beats are no places of our song
-            song = c.step + self.transport.shift
+            song = c.step + self.transport.shift if self._wanted is None else self._wanted
             place = song + (place - song) % STEPS_PER_BAR
         self.transport.go_on(sample, place, bpm)
         self._asked, self._away, self._decided, self._far = False, None, c.step, 0
+        self._wanted = None
         self.relocks += 1
 
     # ---- what the performer asks
@@ -214,10 +216,16 @@ class Follower:
             self.source.wish(bpm=bpm)
         return self.state != "lost"
 
-    def playing(self, on):
-        """The performer started or stopped: everyone in the session does."""
-        if isinstance(self.source, LinkIn):
-            self.source.wish(playing=float(on))
+    def playing(self, on, place=None):
+        """The performer starts (at a 16th of the song) or stops: everyone in the session does.
+
+        returns  True when this starts it, at the session's next bar
+        """
+        if not isinstance(self.source, LinkIn):
+            return False
+        self.source.wish(playing=float(on))
+        self._asked, self._wanted = on and self.state != "lost", place
+        return self._asked
 
 
 def check_nudge(ms):

@@ -270,6 +270,27 @@ def test_start_and_stop_of_a_link_session():
     assert stage.heard[began][0] % 16 == 0 and abs(session.off_ms(stage)) < 0.5
 
 
+@pytest.mark.parametrize("rolls", [True, False])
+def test_the_performers_start_waits_for_the_sessions_bar(rolls):
+    session = Session(120.0)
+    stage = Stage(LinkIn(session.board))
+    stage.until(BEGIN_NS)
+    session.run(stage, 5.3)
+    if not rolls:
+        stage.follower.playing(False)
+        stage.transport.stop()
+        session.run(stage, 1.0, playing=0)
+    before, relocks = len(stage.heard), stage.follower.relocks
+    assert stage.follower.playing(True, 0)
+    session.run(stage, 4.0)
+    jump = next(k for k in range(max(1, before - 1), len(stage.heard))
+                if stage.heard[k][0] - stage.heard[k - 1][0] > 1
+                or stage.heard[k][1] - stage.heard[k - 1][1] > 0.2e9)
+    assert stage.heard[jump][0] % 16 == 0 and stage.heard[jump][0] + stage.transport.shift == 0
+    assert abs(session.off_ms(stage)) < 0.5 and stage.follower.relocks == relocks + 1
+    assert session.board.read(board_words.LINK_WISHES, "LINK_WISH_PLAYING") == [1.0]
+
+
 def test_a_wish_carries_what_is_still_open():
     board = Board(None)
     link = LinkIn(board)
