@@ -26,10 +26,13 @@ class LinkIn:
     waits_for_bar, aligned = True, True
 
     def __init__(self, board):
-        self.board, self.events, self._playing = board, deque(), None
+        self.board, self.events, self._playing, self._newest = board, deque(), None, None
 
     def _read(self):
-        return self.board.read(LINK_COUNT, "LINK_BEAT", "LINK_NS", "LINK_BPM")
+        """(beat, ns, bpm): the newest news, the last ones while others are being written."""
+        self._newest = (self.board.read(LINK_COUNT, "LINK_BEAT", "LINK_NS", "LINK_BPM")
+                        or self._newest)
+        return self._newest
 
     @property
     def peers(self):

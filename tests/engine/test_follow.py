@@ -305,6 +305,16 @@ def test_a_wish_carries_what_is_still_open():
     assert link.state(1) == "lost" and link.beat_at(5) == pytest.approx(0.0, abs=1e-6)
 
 
+def test_news_that_are_half_written_leave_the_last_ones():
+    session = Session(128.0, 5.0)
+    link = LinkIn(session.board)
+    session.board.write(board_words.LINK_COUNT, LINK_BEAT=5.0, LINK_NS=1e9, LINK_BPM=128.0)
+    assert link.beat_at(1e9) == 5.0
+    session.board.words[board_words.LINK_COUNT] += 1       # the wires process was interrupted
+    session.board.floats[board_words.LINK_BEAT] = 99.0
+    assert link.beat_at(1e9) == 5.0 and link.bpm == 128.0 and link.state(2e9) == "locked"
+
+
 def test_a_set_that_is_loaded_changes_no_session():
     """TEMPO-3, the stage's half of it."""
     session = Session(130.0)
