@@ -185,16 +185,22 @@ class Follower:
     # ---- what the performer asks
     def nudge(self, ms):
         """What is heard comes so much later from now on (negative: earlier)."""
-        self.trim_ms += check_nudge(ms)
+        if self.state == "lost":
+            nudge(self.conductor.clock, self.conductor.step, ms)
+        else:
+            self.trim_ms += check_nudge(ms)
 
     def tempo(self, bpm, bars=0.0):
-        """A tempo for the session, or over some bars.
+        """A tempo for the session, or over some bars; for us alone while the other is lost.
 
         raises  SetError for one that is none, and where the other side sets it
         """
+        check_bpm(bpm, "/tempo")
+        if self.state == "lost":
+            self.transport.tempo(bpm, bars)
+            return
         if not isinstance(self.source, LinkIn):
             raise SetError("the tempo follows the MIDI clock; change it at the sender")
-        check_bpm(bpm, "/tempo")
         if bars:
             now = self.source.bpm * self._factor()
             self._ramp = self.conductor.step, math.ceil(bars * STEPS_PER_BAR), now, bpm

@@ -343,8 +343,16 @@ def test_the_performers_tempo_is_a_wish_and_a_clock_in_refuses_it():
     assert session.board.read(board_words.LINK_WISHES, "LINK_WISH_BPM") == [140.0]
     with pytest.raises(SetError, match="beats per minute"):
         stage.follower.tempo(4000.0)
+    room = Room(sent_before=2 * TICKS)
     with pytest.raises(SetError, match="at the sender"):
-        Room().stage.follower.tempo(130.0)
+        room.stage.follower.tempo(130.0)
+    room.run(20 * TICKS, sent=False)                       # nobody there: it is ours again
+    room.stage.follower.tempo(130.0)
+    room.stage.follower.nudge(10.0)
+    room.run(4 * TICKS, sent=False)
+    heard = [ns for _, ns in room.stage.heard[-12:]]
+    assert np.diff(heard)[-4:].mean() == pytest.approx(15e9 / 130.0, rel=1e-3)
+    assert room.stage.follower.trim_ms == 0.0
 
 
 # ---- nudges
