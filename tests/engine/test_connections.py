@@ -1,21 +1,27 @@
 """A session and what it is connected to: real sockets, a real JACK server, other processes."""
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from playing import ROOT, started, until
+from playing import HOUSE, ROOT, started, until
 from pythonosc.osc_bundle import OscBundle
 from pythonosc.osc_message import OscMessage
 from pythonosc.udp_client import SimpleUDPClient
 
 from bench.jack_peer import Peer
 from engine import rig_words as R
+from engine import session
 from engine.errors import EngineError
+from engine.journal import Take
+from engine.records import NOTE, SLIDE
 from tests.engine.model.conftest import make
 
 
@@ -149,9 +155,7 @@ def test_whatever_is_pressed_leaves_nothing_sounding(jack, tmp_path, checkpoint,
 
 
 def started_on(jack, folder, checkpoint):
-    from playing import HOUSE
 
-    from engine import session
     path = folder / "mine.py"
     path.write_text(HOUSE)
     return session.play(session.Options(set=str(path), model=str(checkpoint), audio="jack",
@@ -187,9 +191,7 @@ def test_the_clock_that_is_followed_moves_the_tempo(jack, tmp_path, checkpoint):
     rows["frame"] = np.arange(4000) * 48000 * 60 // (150 * 24)
     rows["size"], rows["data"][:, 0] = 1, 0xF8
     path = tmp_path / "mine.py"
-    from playing import HOUSE
     path.write_text(HOUSE)
-    from engine import session
     peer = Peer("sender", 200, sends=[(rows, "-")])
     try:
         with session.play(session.Options(
@@ -199,3 +201,58 @@ def test_the_clock_that_is_followed_moves_the_tempo(jack, tmp_path, checkpoint):
             assert live.connections.follower.state in ("locked", "holding")
     finally:
         peer.kill()
+
+
+FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
+STRUCK = re.compile(r"noteon\t(\d+)\t(\d+)\t(\d+)")
+
+
+@pytest.fixture
+def foreign(jack):
+    """FluidSynth as a JACK synthesizer that writes down what it is played, and a reader of clocks
+    (Debian: fluidsynth, jack-midi-clock)."""
+    for tool in ("fluidsynth", "jack_mclk_dump", "stdbuf"):
+        if not shutil.which(tool):
+            pytest.skip(f"{tool} is not installed (apt-get install fluidsynth jack-midi-clock)")
+    if not FONT.exists():
+        pytest.skip(f"{FONT} is not there (apt-get install timgm6mb-soundfont)")
+    lines = (["fluidsynth", "-a", "jack", "-m", "jack", "-v", "-i", "-s", "-o",
+              "midi.jack.id=foreign", str(FONT)], ["stdbuf", "-oL", "jack_mclk_dump"])
+    programs = [subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True) for line in lines]
+    yield programs
+    for program in programs:
+        program.kill()
+        program.communicate()
+
+
+def test_programs_of_others_hear_the_notes_and_the_clock(foreign, tmp_path, checkpoint):
+    """What FluidSynth was played is the take, note for note; the clock that another reads is the
+    set's tempo."""
+    path, take = tmp_path / "mine.py", tmp_path / "a.take"
+    path.write_text(HOUSE)
+    synth, reader = foreign
+    with session.play(session.Options(
+            set=str(path), model=str(checkpoint), audio="jack", clock=True, bars=4,
+            record=str(take), midi_out=("foreign:midi", "mclk_in"))) as live:
+        live.wait()
+        routes = live.connections.midi.routes[0]
+    for program in foreign:
+        program.terminate()
+    heard = [tuple(map(int, found)) for found in STRUCK.findall(synth.communicate()[0])]
+    notes = Take(take).events
+    notes = notes[notes["kind"] == NOTE]
+    wanted, last = [], {}
+    for row in notes:
+        _, channel, key, *_ = routes[row["part"]]
+        pitch = round(69 + 12 * np.log2(row["pitch_hz"] / 440)) if key < 0 else int(key)
+        before, end = last.get(row["part"], (None, 0))
+        last[row["part"]] = pitch, row["sample"] + row["length"]
+        if not (row["flags"] & SLIDE and before == pitch and end > row["sample"]):      # a tie
+            wanted.append((int(channel), pitch, round(float(row["level"]) * 127)))
+    assert len(heard) > 50 and sorted(heard) == sorted(wanted)
+    clock = reader.communicate()[0]
+    gaps = [int(gap) for gap in re.findall(r"dt: +(\d+)\[sm\]", clock)]
+    assert len(gaps) > 24 * 4 * 3       # a busy machine's server leaves out a cycle now and then
+    assert sum(499 <= gap <= 501 for gap in gaps) > 0.95 * len(gaps)
+    assert "start" in clock and "stop" in clock
