@@ -93,14 +93,15 @@ class Connections:
                            out["offset_ms"], ring)
                       for out, ring in zip(outs, self.wires.outs, strict=True)]
 
-    def begin(self, conductor, stream, actions):
-        """The stream is about to start: ports follow the conductor's clock, surfaces its steps."""
+    def begin(self, conductor, stream, first_sample, actions):
+        """The stream has started at a sample; the first step is about to come: ports follow the
+        conductor's clock, surfaces its steps."""
         self.conductor, self.actions, self._published_s = conductor, actions, 0.0
         if self.wires is None:
             return
         self.register(conductor.made, self.rig.tables[conductor.deck])
         conductor.feed, actions.panics = self, (self.wires.board.panic,)
-        self.newest = NewestBlock(stream.words, self.rig.sample)
+        self.newest = NewestBlock(stream.words, first_sample)
         self.timeline, self.stream = Timeline(self.rig.rate_hz), stream
         if self.ports:
             self.midi = conductor.midi = MidiOut(self.rig, conductor.clock, self.ports,
@@ -202,8 +203,10 @@ class Connections:
         return self.midi.counters() if self.midi else {}
 
     def leave(self):
-        """The last thing that ports with a clock hear."""
-        if self.midi:
+        """The last thing that ports with a clock hear; no tick comes after it."""
+        clock = self.conductor.clock
+        if self.midi and clock.rolls:
+            clock.stop(clock.step_of(self.rig.sample))
             self.midi.transport(0, CLOCK_STOP)
 
     def close(self):

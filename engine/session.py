@@ -78,18 +78,19 @@ class Session:
         while not self.conductor.queue and time.monotonic() < end:
             p.wait()
             self.conductor.arrive()
-        origin = self.rig.sample + round(START_S * p.clock.rate_hz)
-        p.clock = self.conductor.clock = Clock(p.clock.rate_hz, p.made.bpm, origin)
-        self.conductor.lead = round(LEAD_S * p.clock.rate_hz) + 2 * (self.stream.block or 128)
         self.actions = Actions(self.conductor, self.say, p.made.temperature)
-        self.connections.begin(self.conductor, self.stream, self.actions)
+        first, blocks = self.rig.sample, 2 * (self.stream.block or 128)
+        self.stream.start()                   # ports are connected before the first note
+        origin = self.rig.sample + round(START_S * p.clock.rate_hz) + blocks
+        p.clock = self.conductor.clock = Clock(p.clock.rate_hz, p.made.bpm, origin)
+        self.conductor.lead = round(LEAD_S * p.clock.rate_hz) + blocks
+        self.connections.begin(self.conductor, self.stream, first, self.actions)
         gc.collect()
         gc.freeze()
         gc.disable()
         sys.setswitchinterval(SWITCH_S)
         self._thread = threading.Thread(target=self._conduct, name="conductor", daemon=True)
         self._watcher = threading.Thread(target=self._watch, name="set watcher", daemon=True)
-        self.stream.start()
         self._thread.start()
         self._watcher.start()
 
@@ -277,7 +278,7 @@ class Session:
         if not self._thread.is_alive():       # the event ring has one writer
             self.conductor.panic()
             self.connections.leave()
-            time.sleep(0.05)
+            time.sleep(max(0.05, 3 * (self.stream.block or 128) / self.rig.rate_hz))
         self.stream.close()
         self.connections.close()
         self._journal()
