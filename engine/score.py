@@ -64,7 +64,7 @@ class Score:
     def __init__(self, take):
         self.take, self.name = take, str(take.head.get("set", take.path.stem))
         self.rate_hz, self.samples = take.head["rate_hz"], int(take.samples)
-        self.grid = Grid(take.tempo, self.rate_hz)
+        self.grid = Grid(take.tempo(), self.rate_hz)
         self.made = [sets.read(t["source"], t["name"], None) for t in take.tables]
         self.lines, self._decks, self._open = {}, {}, {}
         self._registries = [made.registry() for made in self.made]
