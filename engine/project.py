@@ -136,6 +136,8 @@ def write_project(folder, score):
                ("sample", "seconds", "beat", "value"),
                zip(samples.tolist(), (samples / score.rate_hz).tolist(),
                    (score.grid.steps_of(samples) / 4).tolist(), values.tolist(), strict=True))
+    if not (folder / TAKE).exists():
+        shutil.copyfile(score.take.path, folder / TAKE)
     stems = {path.stem: path for path in sorted((folder / "stems").glob("*.wav"))}
     dawproject.write(folder / DAW, score, stems)
     (folder / README).write_text(_readme(score, stems), "utf-8")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine import score_midi
+from engine import cli, score_midi
 from engine.errors import EngineError
 from engine.formats import dawproject
 from engine.journal import Take
@@ -171,8 +171,28 @@ def test_the_same_take_gives_the_same_file(house, tmp_path):
 def test_a_replay_gives_the_project_again(house, tmp_path):
     report = replay(house[0] / "performance.take", None, Options(project=str(tmp_path / "again")))
     assert report["sha256"] == house[1]["sha256"]
-    for name in ("performance.mid", "premaster.wav", "stems/bass.wav", "sections.csv"):
+    for name in ("performance.mid", "premaster.wav", "stems/bass.wav", "sections.csv",
+                 "performance.take", "project.dawproject"):
         assert (tmp_path / "again" / name).read_bytes() == (house[0] / name).read_bytes(), name
+
+
+def test_the_command_line_says_what_it_wrote_and_what_is_wrong(house, tmp_path, capsys,
+                                                               monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    take = str(house[0] / "performance.take")
+    for words, code, said in (
+            (["replay", take, "--midi", "n.mid"], 0, "n.mid: "),
+            (["replay", take, "--project", "song"], 0, "song and 13 files: "),
+            (["replay", take, "--project", take], 2, "it is a file; give a folder"),
+            (["replay", take, "--midi", f"{take}/x.mid"], 2, "cannot write"),
+            (["render", "house", "--bars", "1", "--midi", "/dev/null/x.mid"], 2, "cannot write")):
+        with pytest.raises(SystemExit) as left:
+            cli.main(words)
+        out, err = capsys.readouterr()
+        assert left.value.code == code and said in out + err, words
+        if code:
+            assert err.splitlines()[-1].startswith("hiddenstage: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["n.mid", "song"]
 
 
 def test_a_replay_writes_the_notes_alone(house, tmp_path):
