@@ -27,7 +27,7 @@ ORDER = {
     "Channel": ("Devices", "Mute", "Pan", "Sends", "Volume"),
     "BuiltinDevice": ("Parameters", "Enabled", "State"),
     "Arrangement": ("Lanes", "Markers", "TempoAutomation", "TimeSignatureAutomation"),
-    "Points": ("Target", "RealPoint"), "TempoAutomation": ("Target", "RealPoint"),
+    "Points": ("Target", "RealPoint"), "TimeSignatureAutomation": ("Target", "TimeSignaturePoint"), "TempoAutomation": ("Target", "RealPoint"),
 }
 NEEDED = {"Note": {"time", "duration", "channel", "key"}, "Clip": {"time"},
           "Audio": {"channels", "sampleRate", "duration"}, "File": {"path"},
@@ -144,6 +144,8 @@ def test_the_song_has_the_notes_of_the_midi_file_the_stems_and_the_features(hous
         score.features["resid.mid.turn"][1].tolist(), abs=1e-8)
     assert [m.get("name") for m in root.iter("Marker")][0] == score.sections[0][1]
     assert float(root.find("./Arrangement/TempoAutomation/RealPoint").get("value")) == 124.0
+    assert root.find("./Arrangement/TimeSignatureAutomation/TimeSignaturePoint").get(
+        "numerator") == "4"
 
 
 def test_off_the_keys_a_note_says_by_how_much_and_text_is_made_fit_for_xml(tmp_path):
