@@ -73,6 +73,17 @@ def test_the_sum_is_before_the_masters_and_the_master_is_what_is_heard(house, tm
                               soundfile.read(house[0] / "premaster.wav")[0])
 
 
+def test_no_master_effect_is_in_the_sum(tmp_path):
+    swept = SET.replace("sends={", "master=(Fx(DJFILTER, position=0.8),), sends={").replace(
+        "from synths.fm ", "from synths.djfilter import DJFILTER\nfrom synths.fm ")
+    take_of(tmp_path / "t.take", [note(0, "bass", 40, 40000)], samples=48000, source=swept)
+    replay(tmp_path / "t.take", None, Options(project=str(tmp_path / "song")))
+    assert sum_error_db(tmp_path / "song")[0] < -90.0
+    heard, given = (soundfile.read(tmp_path / "song" / f"{name}.wav")[0]
+                    for name in ("master", "premaster"))
+    assert np.abs(heard).max() < 0.5 * np.abs(given).max()
+
+
 def test_nothing_but_the_folder_is_left_and_the_report_names_its_files(house):
     folder, report, around = house
     assert [path.name for path in around.iterdir()] == ["song"]
