@@ -136,7 +136,7 @@ def _summary(result):
     first, *others = result["files"]
     if result.get("project"):
         first, others = result["project"], result["files"]
-    files = f" and {len(others)} files" if others else ""
+    files = f" and {len(others)} file{'s' * (len(others) > 1)}" if others else ""
     cut = "" if result.get("whole", True) else "; the take was cut short, this is what it holds"
     if "took_s" not in result:
         return f"{first}: {result['midi_notes']} notes{cut}"
