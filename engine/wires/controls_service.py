@@ -14,7 +14,7 @@ TELL_S, SAVED_S = 1 / 30, 0.5
 class Lights:
     """The way back to one MIDI input: the output that the same pattern means, if there is one.
 
-    Sits among the inputs of `engine.wires.midi_in`, which look after it.
+    Keeps the inputs of `engine.wires.midi_in` company, which look after it.
     """
 
     def __init__(self, ports, port):
@@ -58,7 +58,7 @@ async def _serve(stage, file, rows):
         controls.hear(name_of(heard[number]), time_ns, data)
     for address in (LEARN, f"{LEARN}/cancel", f"{LEARN}/forget"):
         stage.local[address] = lambda values, text, address=address: controls.act(address, text)
-    ins.ports.extend(lights)
+    ins.company.extend(lights)
     ins.listeners.append(hear)
     await asyncio.gather(_tell(stage, controls), _watch(stage, controls, file))
 

@@ -9,7 +9,7 @@ import pytest
 from engine.errors import EngineError
 from engine.records import SAY
 from engine.wires.board import MIDI_LATE, MIDI_SENT, MIDI_UNSENT, TIME_COUNT
-from engine.wires.midi_in import Stamps
+from engine.wires.ears import Stamps
 from engine.wires.midi_out import Ledger
 from engine.wires.process import Wires
 from tests.engine.wires.midi_peer import Peer
