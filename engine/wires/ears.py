@@ -22,14 +22,18 @@ class Stamps:
     def __init__(self):
         self._sum_s, self._offset_s = 0.0, None
 
-    def time_s(self, delta_s, arrival_s):
-        """The time of a message that came delta_s after the one before."""
-        self._sum_s += delta_s
+    def times_s(self, deltas_s, arrival_s):
+        """The times of messages that were taken together, each so long after the one before; of
+        many that waited, only the last tells how long Python slept."""
+        sums_s = []
+        for delta_s in deltas_s:
+            self._sum_s += delta_s
+            sums_s.append(self._sum_s)
         seen_s = arrival_s - self._sum_s
         if self._offset_s is None or seen_s - self._offset_s > LOST_S:
             self._offset_s = seen_s
-        self._offset_s = min(seen_s, self._offset_s + DRIFT * delta_s)
-        return self._sum_s + self._offset_s
+        self._offset_s = min(seen_s, self._offset_s + DRIFT * sum(deltas_s))
+        return [sum_s + self._offset_s for sum_s in sums_s]
 
 
 class InPort:
@@ -45,11 +49,16 @@ class InPort:
         handle.ignore_types(sysex=False, timing=False, active_sense=True)
 
     def receive(self):
-        """(time_ns, bytes) of the next message that came in, or None."""
-        if (event := self.binding.receive()) is None:
-            return None
-        time_s = self.stamps.time_s(event[1], time.monotonic_ns() * 1e-9)
-        return int(time_s * 1e9), bytes(event[0])
+        """[(time_ns, bytes)] of the messages that came in since."""
+        events = []
+        while (event := self.binding.receive()) is not None:
+            events.append(event)
+        if not events:
+            return events
+        times_s = self.stamps.times_s([delta_s for _, delta_s in events],
+                                      time.monotonic_ns() * 1e-9)
+        return [(int(time_s * 1e9), bytes(message)) for (message, _), time_s
+                in zip(events, times_s, strict=True)]
 
     def look(self):
         change = self.binding.look()
@@ -92,8 +101,7 @@ class Ears:
                 one.look()
         found = []
         for name, one in zip(self.names, self.inputs, strict=True):
-            while (event := one.receive()) is not None:
-                found.append((name, *event))
+            found += [(name, *event) for event in one.receive()]
         return found
 
     def close(self):

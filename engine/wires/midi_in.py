@@ -45,7 +45,7 @@ class MidiIn:
     def _run(self):
         while self.ports and not self._leaving.is_set():
             for number, port in enumerate(self.ports):
-                while (event := port.receive()) is not None:
+                for event in port.receive():
                     self._take(number, *event)
             time.sleep(POLL_S)
 
