@@ -42,7 +42,7 @@ class Session:
         self.options, self.messages, self._asked = options, deque(maxlen=50), deque()
         self._stop = threading.Event()
         self._model_state, self._told, self._polled_s = "starting", 0, 0.0
-        self._ready_s = 0.0
+        self._ready_s = self._heard_s = 0.0
         self.performance = self.stream = self.connections = self.rig = None
         self._switch_s = sys.getswitchinterval()
         try:
@@ -146,6 +146,10 @@ class Session:
         while self._told < len(supervised.messages):
             self.say(supervised.messages[self._told])
             self._told += 1
+        for told_s, text in list(self.stream.messages):
+            if told_s > self._heard_s:
+                self._heard_s = told_s
+                self.say(text)
         while self.conductor.faults:
             self.say(self.conductor.faults.popleft())
 
@@ -245,7 +249,6 @@ class Session:
         line = -(-next_step // STEPS_PER_BAR) * STEPS_PER_BAR     # the next bar still open
         left = max(1, math.ceil((line - step) / BEAT_STEPS))
         counters = self.stream.counters()
-        news = [*self.messages, *((self.seconds, t) for _, t in self.stream.messages[-2:])]
         return Status(
             set=c.made.name, section=last.section if last else "",
             section_bar=last.section_bar + 1 if last else 0,
@@ -255,7 +258,8 @@ class Session:
             levels_db=self.rig.tables[c.deck].levels_db(), master_db=self.rig.master_db(),
             loudness=self.rig.loudness.read(),
             late_blocks=int(counters["late_blocks"]), late_records=c.late_records,
-            late_notes=c.late_notes, model_state=self._model_state, messages=list(news)[-8:],
+            late_notes=c.late_notes, model_state=self._model_state,
+            messages=list(self.messages)[-8:],
             mutes=set(c.hands.mutes), pending=self.actions.pending and
             f"{self.actions.pending} in {left} beat{'s' * (left > 1)}",
             recording=self.options.record if p.recorder else "", seconds=self.seconds,
