@@ -76,7 +76,8 @@ def test_what_cannot_be_sent_is_counted_and_told_once(targets):
 
 def test_a_silent_name_server_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(osc_targets, "RESOLVE_S", 0.05)
-    monkeypatch.setattr(osc_targets.socket, "getaddrinfo", lambda *_, **__: time.sleep(2.0) or [None])
+    monkeypatch.setattr(osc_targets.socket, "getaddrinfo",
+                        lambda *_, **__: time.sleep(2.0) or [None])
     begin_s = time.monotonic()
     with pytest.raises(EngineError) as fault:
         resolved("tablet.local", 9001, "--osc-to tablet.local:9001")
