@@ -47,6 +47,8 @@ class Wires:
         for ring in (*(ring for _, ring, _ in self.midi_outs), *filter(None, [self.midi_in])):
             if ring.dtype != MESSAGE or ring.slots & (ring.slots - 1):
                 raise ValueError("a MIDI ring holds MESSAGE rows, a power of two of them")
+        if self.held is not None and len(self.held) < len(self.midi_outs):
+            raise ValueError("held has a row for each of midi_outs")
         if self.midi_ins and self.midi_in is None:
             raise ValueError("midi_ins needs the ring midi_in")
 
@@ -131,6 +133,8 @@ class JackOutput:
             row[layout.PORT] = self._port(port_name(name, fits), True, False)
             row[layout.URGENT:layout.URGENT + 3] = ring_words(urgent)
             row[layout.MAIN:layout.MAIN + 3] = ring_words(ring)
+        if wires.held is not None and wires.midi_outs:
+            outs[:, layout.HELD] = [row.ctypes.data for row in wires.held[:len(outs)]]
         for index, (name, fits) in enumerate(wires.midi_ins):
             ins[index, :2] = self._port(port_name(name, fits), True, True), index
         words[layout.GET_BUFFER:layout.GET + 1] = self._lib.addresses
@@ -233,10 +237,12 @@ class JackOutput:
                 self._lib.client_close(self.client)
 
     def counters(self):
-        """Messages out and in: late, refused for want of room (sent later), lost."""
+        """Messages out and in: late; refused for want of room, sent later; ends of notes said again
+        after an xrun; lost."""
         return {"midi_sent": int(self.outs[:, layout.SENT].sum()),
                 "midi_late": int(self.outs[:, layout.LATE].sum()),
                 "midi_refused": int(self.outs[:, layout.REFUSED].sum()),
+                "midi_again": int(self.outs[:, layout.AGAIN].sum()),
                 "midi_received": int(self.ins[:, layout.RECEIVED].sum()),
                 "midi_too_long": int(self.words[layout.LONG]),
                 "midi_in_lost": int(self.words[layout.LOST])}
