@@ -9,7 +9,7 @@ import time
 from engine import rig_words as R
 from engine import sets
 from engine.clock_in import ClockIn
-from engine.errors import EngineError
+from engine.errors import DeviceError, EngineError
 from engine.follow import Follower, LinkIn
 from engine.midi_out import CLOCK_START, CLOCK_STOP, MidiOut, Port
 from engine.records import MESSAGE, SAY
@@ -78,6 +78,8 @@ class Connections:
         if not self.wires:
             return
         outs = self.settings.get("midi_out", ())
+        if fault := stream.unfit():
+            raise DeviceError(fault)
         if stream.carries_midi:           # controllers and their lights stay with the wires
             self.wires.settings = {name: value for name, value in self.settings.items()
                                    if name != "midi_out"}

@@ -73,7 +73,7 @@ class Connections:
         for wish in self.wishes:
             if wish.midi and not wish.bound:
                 self._say(f"no MIDI port fits {wish.fits.text!r}, waiting for one"
-                          f"{wish.fits.near(self._candidates(wish))}")
+                          f"{wish.fits.near(self.candidates(wish))}")
         self._thread.start()
 
     def stop(self):
@@ -87,7 +87,7 @@ class Connections:
                     return
                 self.look()
 
-    def _candidates(self, wish):
+    def candidates(self, wish):
         """The names of the ports that could be meant: never one of ours, or of our helpers'."""
         flags = (jack.FROM if wish.takes else jack.INTO) | (0 if wish.midi else jack.PHYSICAL)
         kind = jack.MIDI if wish.midi else jack.AUDIO
@@ -97,8 +97,9 @@ class Connections:
         return [name for name in jack.names_of(self.client, kind, flags)
                 if not name.startswith(own)]
 
-    def _fitting(self, wish, fresh):
-        names = self._candidates(wish)
+    def fitting(self, wish, fresh):
+        """The names of the ports that a wish means; `fresh` asks for their aliases again."""
+        names = self.candidates(wish)
         if not wish.midi:
             names = [name for name in names if not wish.fits or wish.fits.fits(name)]
             return set(names[wish.place:wish.place + 1])
@@ -112,7 +113,7 @@ class Connections:
         changes = int(self.words[CHANGES])
         fresh, self._changes = changes != self._changes, changes
         for wish in self.wishes:
-            fits = self._fitting(wish, fresh)
+            fits = self.fitting(wish, fresh)
             for name in sorted(wish.bound - fits):
                 wish.bound.discard(name)
                 self._tell(wish, name, gone=True)

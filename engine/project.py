@@ -152,7 +152,7 @@ def _labels(path, score):
     """A label track as Audacity reads it: from, to, text."""
     def spans(marks):
         ends = [sample for sample, _ in marks[1:]] + [score.samples]
-        return ((start, end, text) for (start, text), end in zip(marks, ends, strict=True))
+        return ((start, end, text) for (start, text), end in zip(marks, ends, strict=False))
     lines = [f"{start / score.rate_hz:.6f}\t{end / score.rate_hz:.6f}\t{text}"
              for marks in (score.sections, score.sentences) for start, end, text in spans(marks)]
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8")

@@ -258,7 +258,8 @@ class Session:
             levels_db=self.rig.tables[c.deck].levels_db(), master_db=self.rig.master_db(),
             loudness=self.rig.loudness.read(),
             late_blocks=int(counters["late_blocks"]), late_records=c.late_records,
-            late_notes=c.late_notes, model_state=self._model_state, messages=list(self.messages)[-8:],
+            late_notes=c.late_notes, model_state=self._model_state,
+            messages=list(self.messages)[-8:],
             mutes=set(c.hands.mutes), pending=self.actions.pending and
             f"{self.actions.pending} in {left} beat{'s' * (left > 1)}",
             recording=self.options.record if p.recorder else "", seconds=self.seconds,

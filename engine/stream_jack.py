@@ -179,6 +179,15 @@ class JackOutput:
                                         self._say, self._one)
         self._ask(lambda client: self._connections.start())
 
+    def unfit(self):
+        """The line for the first of our MIDI ports that no port fits, "" when there is none."""
+        from engine.wires.ports import IN, OUT, unknown
+        looking = Connections(self.client, self.name, self.words, [], self._say, self._one)
+        for wish in self._wishes():
+            if wish.midi and not looking.fitting(wish, True):
+                return unknown(IN if wish.takes else OUT, wish.fits.text, looking.candidates(wish))
+        return ""
+
     @property
     def lost(self):
         """True when the server said goodbye."""

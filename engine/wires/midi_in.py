@@ -4,7 +4,6 @@ rtmidi's delta times are stamped in C++, before Python is asked for anything; th
 of its own, tied to the monotonic one by the messages that Python was quickest to take. Thread: its
 own, "midi-in".
 """
-import queue
 import threading
 import time
 
@@ -15,6 +14,7 @@ from engine.ring import Ring
 from engine.wires.binding import Binding
 from engine.wires.ports import IN
 
+POLL_S = 0.001                            # how often the ports are asked
 DRIFT = 2e-4                              # how fast two clocks may part: 200 millionths
 LOST_S = 2.0                              # a message so late: the sum of deltas has lost its way
 
@@ -23,7 +23,7 @@ class Stamps:
     """When the messages of one port came, in monotonic seconds."""
 
     def __init__(self):
-        self._sum_s, self._offset_s, self._last_s = 0.0, None, 0.0
+        self._sum_s, self._offset_s = 0.0, None
 
     def time_s(self, delta_s, arrival_s):
         """The time of a message that came delta_s after the one before."""
@@ -32,24 +32,27 @@ class Stamps:
         if self._offset_s is None or seen_s - self._offset_s > LOST_S:
             self._offset_s = seen_s
         self._offset_s = min(seen_s, self._offset_s + DRIFT * delta_s)
-        self._last_s = max(self._last_s, self._sum_s + self._offset_s)
-        return self._last_s
+        return self._sum_s + self._offset_s
 
 
 class InPort:
     """One way in. setting: {"pattern", "name", "wait"}."""
 
-    def __init__(self, ports, setting, number, arrived):
-        self.name, self.number = setting.get("name") or setting["pattern"], number
-        self._arrived, self.stamps = arrived, Stamps()
+    def __init__(self, ports, setting, number):
+        self.name, self.stamps = setting.get("name") or setting["pattern"], Stamps()
         self.binding = Binding(ports, IN, setting["pattern"], setting.get("name")
                                or f"in-{number + 1}", setting.get("wait", False), self._listen)
 
     def _listen(self, handle):
-        self.stamps = stamps = Stamps()
+        self.stamps = Stamps()
         handle.ignore_types(sysex=False, timing=False, active_sense=True)
-        handle.set_callback(lambda event, data=None: self._arrived(
-            (self.number, stamps, event[1], time.monotonic_ns(), event[0])))
+
+    def receive(self):
+        """(time_ns, bytes) of the next message that came in, or None."""
+        if (event := self.binding.receive()) is None:
+            return None
+        time_s = self.stamps.time_s(event[1], time.monotonic_ns() * 1e-9)
+        return int(time_s * 1e9), bytes(event[0])
 
     def look(self):
         change = self.binding.look()
@@ -69,8 +72,8 @@ class MidiIn:
         self.stage, self.listeners = stage, []
         self.ring = Ring(stage.folder / "midi-in", MESSAGE)
         self.received = self.lost = 0
-        self._waiting = queue.SimpleQueue()
-        self.ports = [InPort(ports, setting, number, self._waiting.put)
+        self._leaving = threading.Event()
+        self.ports = [InPort(ports, setting, number)
                       for number, setting in enumerate(stage.settings.get("midi_in", ()))]
         self._thread = threading.Thread(target=self._run, name="midi-in", daemon=True)
 
@@ -83,19 +86,23 @@ class MidiIn:
                 self.stage.say(line)
 
     def close(self):
+        self._leaving.set()
         for port in self.ports:
             port.binding.close()
-        self._waiting.put(None)
 
     # ---- the thread
     def _run(self):
-        while (event := self._waiting.get()) is not None:
-            number, stamps, delta_s, arrival_ns, message = event
-            time_ns = int(stamps.time_s(delta_s, arrival_ns * 1e-9) * 1e9)
-            self.received += 1
-            self._write(number, time_ns, bytes(message))
-            for listener in self.listeners:
-                listener(number, time_ns, bytes(message))
+        while self.ports and not self._leaving.is_set():
+            for number, port in enumerate(self.ports):
+                while (event := port.receive()) is not None:
+                    self._take(number, *event)
+            time.sleep(POLL_S)
+
+    def _take(self, number, time_ns, data):
+        self.received += 1
+        self._write(number, time_ns, data)
+        for listener in self.listeners:
+            listener(number, time_ns, data)
 
     def _write(self, number, time_ns, data):
         """Into the stage's ring; what is longer than a row (system exclusive) is for listeners."""
