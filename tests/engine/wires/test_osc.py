@@ -18,7 +18,7 @@ from bench import _osc_fuzz as fuzz
 from engine.errors import EngineError
 from engine.records import SAY, TRIGGER, VALUE
 from engine.surface import Entry
-from engine.wires import datagram, osc
+from engine.wires import datagram
 from engine.wires.board import PANIC, TIME_COUNT
 from engine.wires.process import Wires
 
@@ -277,7 +277,8 @@ def test_refusals_are_told_to_the_performer(house):
     house.peer().raw(b"hello")
     end, told = time.monotonic() + 4, []
     while not told and time.monotonic() < end:
-        told = [text for _, _, text, kind, _ in house.wires.asked() if kind == SAY]
+        told = [text for _, _, text, kind, _ in house.wires.asked()
+                if kind == SAY and text.startswith("OSC:")]
         time.sleep(0.01)
     assert told == ["OSC: 1 refused; so far 1 size"]
 
@@ -429,6 +430,17 @@ def test_another_registry_takes_over_while_it_plays(house):
     assert house.log() == ""
 
 
+def test_what_is_said_means_the_registry_that_was_there_when_it_was_said(house):
+    peer = house.peer()
+    peer.ask("/subscribe", "s", ("/*",))
+    for name, place in (("/first", 1), ("/second", 0), ("/third", 1)):
+        entries = [Entry("/other", "out", "i"), Entry("/other/too", "out", "i")]
+        entries[place] = Entry(name, "out", "i")
+        house.wires.register(entries, [0.0, 0.0])
+        house.wires.tell(place, (5,))                        # at once
+        assert peer.hear() == [datagram.Message(name, "i", (5,))]
+
+
 def test_oscdump_of_liblo_reads_what_is_sent(make):
     port = free_port()
     dump = subprocess.Popen((liblo("oscdump"), "-L", str(port)), stdout=subprocess.PIPE, text=True)
@@ -475,22 +487,6 @@ def test_a_target_that_cannot_be_reached_is_said_at_the_start(target, words):
     finally:
         house.close()
     assert str(fault.value).startswith(words) and "\n" not in str(fault.value)
-
-
-def test_the_senders_that_are_known_are_bounded():
-    senders = osc.Senders()
-    for k in range(3 * osc.MOST_SENDERS):
-        senders.of(("127.0.0.1", k), 0.001 * k).take(0.001 * k)
-    assert len(senders._budgets) <= osc.MOST_SENDERS
-    newest = senders.of(("127.0.0.1", 3 * osc.MOST_SENDERS - 1), 13.0)
-    assert newest.at_s == pytest.approx(0.001 * (3 * osc.MOST_SENDERS - 1))
-
-
-def test_a_budget_is_a_rate_and_a_burst():
-    budget = osc.Budget(100.0, 50.0, 0.0)
-    assert sum(budget.take(0.0) for _ in range(80)) == 50
-    assert sum(budget.take(0.25) for _ in range(80)) == 25
-    assert sum(budget.take(9.0) for _ in range(80)) == 50
 
 
 # ---- osc-monitor
