@@ -54,7 +54,7 @@ def test_the_first_track_with_notes_its_bars_and_its_timing(riff):
 
 
 def test_a_note_a_hair_before_its_place_is_on_it(tmp_path):
-    song(tmp_path / "a.mid", ("x", [(0.9995, 0.5, 60, 99, 1)]))
+    song(tmp_path / "a.mid", ("x", [(0.998, 0.5, 60, 99, 1)]))
     note = Clip("a.mid", folder=tmp_path).notes[0][0]
     assert (note.step, note.delay_steps) == (4, 0.0)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from engine import score_midi
+from engine import cli, score_midi
 from engine.errors import EngineError
 from engine.formats import dawproject
 from engine.journal import Take
@@ -27,7 +27,7 @@ ORDER = {
     "Channel": ("Devices", "Mute", "Pan", "Sends", "Volume"),
     "BuiltinDevice": ("Parameters", "Enabled", "State"),
     "Arrangement": ("Lanes", "Markers", "TempoAutomation", "TimeSignatureAutomation"),
-    "Points": ("Target", "RealPoint"), "TempoAutomation": ("Target", "RealPoint"),
+    "Points": ("Target", "RealPoint"), "TimeSignatureAutomation": ("Target", "TimeSignaturePoint"), "TempoAutomation": ("Target", "RealPoint"),
 }
 NEEDED = {"Note": {"time", "duration", "channel", "key"}, "Clip": {"time"},
           "Audio": {"channels", "sampleRate", "duration"}, "File": {"path"},
@@ -71,6 +71,17 @@ def test_the_sum_is_before_the_masters_and_the_master_is_what_is_heard(house, tm
                           soundfile.read(house[0] / "master.wav")[0])
     assert not np.array_equal(soundfile.read(tmp_path / "a.wav")[0],
                               soundfile.read(house[0] / "premaster.wav")[0])
+
+
+def test_no_master_effect_is_in_the_sum(tmp_path):
+    swept = SET.replace("sends={", "master=(Fx(DJFILTER, position=0.8),), sends={").replace(
+        "from synths.fm ", "from synths.djfilter import DJFILTER\nfrom synths.fm ")
+    take_of(tmp_path / "t.take", [note(0, "bass", 40, 40000)], samples=48000, source=swept)
+    replay(tmp_path / "t.take", None, Options(project=str(tmp_path / "song")))
+    assert sum_error_db(tmp_path / "song")[0] < -90.0
+    heard, given = (soundfile.read(tmp_path / "song" / f"{name}.wav")[0]
+                    for name in ("master", "premaster"))
+    assert np.abs(heard).max() < 0.5 * np.abs(given).max()
 
 
 def test_nothing_but_the_folder_is_left_and_the_report_names_its_files(house):
@@ -144,6 +155,8 @@ def test_the_song_has_the_notes_of_the_midi_file_the_stems_and_the_features(hous
         score.features["resid.mid.turn"][1].tolist(), abs=1e-8)
     assert [m.get("name") for m in root.iter("Marker")][0] == score.sections[0][1]
     assert float(root.find("./Arrangement/TempoAutomation/RealPoint").get("value")) == 124.0
+    assert root.find("./Arrangement/TimeSignatureAutomation/TimeSignaturePoint").get(
+        "numerator") == "4"
 
 
 def test_off_the_keys_a_note_says_by_how_much_and_text_is_made_fit_for_xml(tmp_path):
@@ -171,8 +184,28 @@ def test_the_same_take_gives_the_same_file(house, tmp_path):
 def test_a_replay_gives_the_project_again(house, tmp_path):
     report = replay(house[0] / "performance.take", None, Options(project=str(tmp_path / "again")))
     assert report["sha256"] == house[1]["sha256"]
-    for name in ("performance.mid", "premaster.wav", "stems/bass.wav", "sections.csv"):
+    for name in ("performance.mid", "premaster.wav", "stems/bass.wav", "sections.csv",
+                 "performance.take", "project.dawproject"):
         assert (tmp_path / "again" / name).read_bytes() == (house[0] / name).read_bytes(), name
+
+
+def test_the_command_line_says_what_it_wrote_and_what_is_wrong(house, tmp_path, capsys,
+                                                               monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    take = str(house[0] / "performance.take")
+    for words, code, said in (
+            (["replay", take, "--midi", "n.mid"], 0, "n.mid: "),
+            (["replay", take, "--project", "song"], 0, "song and 13 files: "),
+            (["replay", take, "--project", take], 2, "it is a file; give a folder"),
+            (["replay", take, "--midi", f"{take}/x.mid"], 2, "cannot write"),
+            (["render", "house", "--bars", "1", "--midi", "/dev/null/x.mid"], 2, "cannot write")):
+        with pytest.raises(SystemExit) as left:
+            cli.main(words)
+        out, err = capsys.readouterr()
+        assert left.value.code == code and said in out + err, words
+        if code:
+            assert err.splitlines()[-1].startswith("hiddenstage: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["n.mid", "song"]
 
 
 def test_a_replay_writes_the_notes_alone(house, tmp_path):
