@@ -63,7 +63,7 @@ class Connections:
             rig.header[R.PANIC_WORD] = self.wires.board.words.ctypes.data
 
     def carried(self):
-        """What a stream is to carry beside its sound (see `engine.stream_jack.Wires`)."""
+        """What a stream is to carry beside its sound (see `engine.stream_wires.Wires`)."""
         if not self.wires:
             return {}
         return {"midi_outs": tuple((out["name"], ring, out["pattern"]) for out, ring in zip(

@@ -157,7 +157,7 @@ class Session:
     def _pace(self):
         """How a model that runs keeps up: "ready", "held", "late" or "stalled"."""
         conductor, times = self.conductor, list(self.conductor.arrived_s)
-        if conductor.held:
+        if conductor.held or not conductor.clock.rolls:
             return "held"
         if not conductor.lost or conductor.queue or len(times) < 2:
             return "ready"

@@ -82,7 +82,8 @@ class Controls:
 
     # ---- in
     def hear(self, port, time_ns, data):
-        """One MIDI message from a port (its name), at a monotonic time."""
+        """One MIDI message from a port (its name), at a monotonic time; 0: now."""
+        time_ns = time_ns or time.monotonic_ns()
         with self._lock:
             self.counts["heard"] += 1
             try:

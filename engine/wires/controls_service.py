@@ -58,7 +58,7 @@ class Desk:
 class Lights:
     """The way back to one MIDI input: the output that the same pattern means, if there is one.
 
-    Sits among the inputs of `engine.wires.midi_in`, which look after it.
+    Keeps the inputs of `engine.wires.midi_in` company, which look after it.
     """
 
     def __init__(self, ports, port, again):
@@ -111,7 +111,7 @@ async def _serve(stage, desk):
     for address in (LEARN, f"{LEARN}/cancel", f"{LEARN}/forget"):
         stage.local[address] = lambda values, text, address=address: desk.controls.act(
             address, text)
-    ins.ports.extend(lights)
+    ins.company.extend(lights)
     ins.listeners.append(lambda number, time_ns, data: desk.controls.hear(
         name_of(heard[number]), time_ns, data))
     version = stage.version

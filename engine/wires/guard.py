@@ -111,8 +111,9 @@ class Watch:
             used |= {key // 128 for key in self.sounding(port)}
 
     def _follow(self, destinations):
-        """Binds what is new, lets go of what is no longer played; ValueError for what is no plan."""
-        if not (isinstance(destinations, list) and all(isinstance(p, dict) for p in destinations)):
+        """Binds what is new, lets go of what is gone; raises ValueError when it is no plan."""
+        if not (isinstance(destinations, list)
+                and all(isinstance(place, dict) for place in destinations)):
             raise ValueError(destinations)
         wanted = {}
         for port, place in enumerate(destinations[:len(self.used)]):

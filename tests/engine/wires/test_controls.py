@@ -319,6 +319,10 @@ def test_all_notes_off_and_a_row_that_goes_end_what_sounds():
     d.hear(0x90, 40, 64)
     d.hear(0xB0, 123, 0)
     assert d.sent[-1] == ("/let_go/bass", (40.0,), "", TRIGGER)
+    d.hear(0x90, 39, 64)
+    d.hear(0xB0, 64, 127)
+    d.hear(0x80, 39, 0)
+    assert d.hear(0xB0, 123, 0) == [39.0] and d.hear(0xB0, 64, 0) == []
     d.hear(0x90, 41, 64)
     d.controls.set_rows([])
     assert d.sent[-1] == ("/let_go/bass", (41.0,), "", TRIGGER)
@@ -345,6 +349,15 @@ def test_a_value_moved_elsewhere_is_shown_and_not_under_a_hand():
     for _ in range(20):
         d.tick()
     assert d.back == [("nano 1", bytes((0xB0, 16, 127)))], "once, to where it was heard"
+
+
+def test_a_motor_does_not_pull_at_a_hand_that_searches_for_the_value():
+    d = desk("/temperature")
+    d.turn(10, 20)
+    d.tick(290)
+    assert d.back == []
+    d.tick(20)
+    assert d.back == [("nano 1", bytes((0xB0, 16, 64)))]
 
 
 def test_no_more_than_thirty_a_second():

@@ -38,7 +38,10 @@ class Stage:
         """Whether a process of it has left."""
         end = time.monotonic() + patience_s
         while time.monotonic() < end:
-            if not Path(f"/proc/{pid}").exists():
+            try:
+                if Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
+                    return True           # its parent is dead, and the new one takes its time
+            except OSError:
                 return True
             time.sleep(0.01)
         return False

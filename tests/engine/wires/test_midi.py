@@ -9,7 +9,7 @@ import pytest
 from engine.errors import EngineError
 from engine.records import SAY
 from engine.wires.board import MIDI_LATE, MIDI_SENT, MIDI_UNSENT, TIME_COUNT
-from engine.wires.midi_in import Stamps
+from engine.wires.ears import Stamps
 from engine.wires.midi_out import Ledger
 from engine.wires.process import Wires
 from tests.engine.wires.midi_peer import Peer
@@ -231,7 +231,7 @@ def test_stamps_do_not_feel_how_late_python_was():
     true_s = 100.0 + np.arange(2000) * 0.02 + random.uniform(0, 0.002, 2000)
     deltas = np.diff(true_s, prepend=true_s[0]) * (1 + 5e-5)       # the driver's clock runs fast
     late_s = random.exponential(0.004, 2000).clip(0, 0.02)
-    found = np.array([stamps.time_s(delta, arrival) for delta, arrival
+    found = np.array([stamps.times_s([delta], arrival)[0] for delta, arrival
                       in zip(deltas, true_s + late_s, strict=True)])
     errors = (found - true_s)[100:]
     assert np.std(errors) < 5e-4 and 0 <= np.median(errors) < 1e-3 < np.std(late_s)
@@ -240,15 +240,20 @@ def test_stamps_do_not_feel_how_late_python_was():
 
 def test_stamps_find_their_way_again():
     stamps = Stamps()
-    assert stamps.time_s(0.0, 50.0) == 50.0
-    assert stamps.time_s(0.1, 55.0) == pytest.approx(55.0)         # the driver lost five seconds
-    assert stamps.time_s(0.1, 55.4) == pytest.approx(55.1, abs=1e-3)
+    assert stamps.times_s([0.0], 50.0) == [50.0]
+    assert stamps.times_s([0.1], 55.0) == pytest.approx([55.0])    # the driver lost five seconds
+    assert stamps.times_s([0.1], 55.4) == pytest.approx([55.1], abs=1e-3)
 
 
 def test_stamps_forget_a_late_beginning():
     stamps = Stamps()
-    assert stamps.time_s(0.0, 50.3) == 50.3                        # Python slept for 0.3 s
-    assert stamps.time_s(0.1, 50.1) == pytest.approx(50.1)
+    assert stamps.times_s([0.0], 50.3) == [50.3]                   # Python slept for 0.3 s
+    assert stamps.times_s([0.1], 50.1) == pytest.approx([50.1])
+
+
+def test_stamps_of_what_waited_together_are_apart():
+    found = Stamps().times_s([0.0, 0.02, 0.02, 0.02], 50.3)        # all taken at 50.3, late
+    assert found == pytest.approx([50.24, 50.26, 50.28, 50.3])
 
 
 def test_a_ledger_knows_what_sounds():
