@@ -61,6 +61,8 @@ class Wires:
 
         raises  EngineError with what it said: a port that is taken, no such MIDI port …
         """
+        for name in ("ready", "error"):
+            (self.folder / name).unlink(missing_ok=True)
         (self.folder / SETTINGS).write_text(json.dumps(self.settings))
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(
