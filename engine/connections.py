@@ -4,9 +4,10 @@ conductor's, but for opening and closing).
 The wires process holds what can be flooded; this end gives it what is heard and carries out what it
 is asked. Without any connection wanted, nothing of this runs.
 """
+import heapq
+import itertools
 import threading
 import time
-from itertools import zip_longest
 
 from engine import rig_words as R
 from engine import sets
@@ -27,6 +28,7 @@ from engine.wires.process import Wires
 PUBLISH_S, AGAIN_S = 0.02, 0.5            # between two looks at values; before another process
 BEAT_STEPS, STEPS, SYSEX = 4, 16, 0xF0
 MOST_COMMANDS = 200                       # of one turn of the conductor: the beat comes first
+SOON_NS = 1_000_000                       # a timed command is carried out in the turn before
 
 
 def settings_of(options):
@@ -36,7 +38,7 @@ def settings_of(options):
         found["midi_out"] = [
             {"name": f"midi {k + 1}", "pattern": pattern, "clock": options.clock,
              "offset_ms": offset_ms} for k, (pattern, offset_ms) in enumerate(
-                 zip_longest(options.midi_out, options.midi_offsets_ms, fillvalue=0.0))]
+                 itertools.zip_longest(options.midi_out, options.midi_offsets_ms, fillvalue=0.0))]
     if options.midi_in:
         found["midi_in"] = [{"pattern": pattern} for pattern in options.midi_in]
         found["controls"] = options.controls or str(file_of(options.set, sets.find(options.set)))
@@ -57,7 +59,7 @@ class Connections:
     def __init__(self, options, rig, say):
         self.options, self.rig, self.say = options, rig, say
         self.wires = self.midi = self.guard = self.timeline = self.newest = self.follower = None
-        self._again = None
+        self._again, self._later, self._order = None, [], itertools.count()
         self.settings = settings_of(options)
         if "controls" in self.settings:       # its rows are refused before anything opens
             ControlFile(self.settings["controls"]).read(check(entries(sets.load(options.set))))
@@ -144,9 +146,12 @@ class Connections:
             if kind == SAY:
                 self.say(text)
             else:
-                self._act(address, values, text, time_ns)
+                heapq.heappush(self._later, (time_ns, next(self._order), address, values, text))
             if count >= MOST_COMMANDS:
                 break
+        while self._later and self._later[0][0] <= time.monotonic_ns() + SOON_NS:
+            time_ns, _, address, values, text = heapq.heappop(self._later)
+            self._act(address, values, text, time_ns)
         block = self.newest.read()
         if block:
             self.timeline.feed(*block)
@@ -224,6 +229,11 @@ class Connections:
                 place = places.get(f"/feature/{name.replace('.', '/')}")
                 if place is not None:
                     tell(place, (value,), sample=sample)
+
+    def model(self, state):
+        """How the model keeps up, when it has changed."""
+        if self.wires:
+            self.wires.tell(self.places["/model"], text=state)
 
     def note(self, sample, note):
         if self.wires:

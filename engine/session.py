@@ -142,6 +142,8 @@ class Session:
         if state != "ready":
             self._ready_s = self._polled_s
         self._model_state = self._pace() if state == "ready" else state
+        if self._model_state != before:
+            self.connections.model(self._model_state)
         if self._model_state == "stalled" != before:
             self.say("the model is stalled; the music goes on without it")
         while self._told < len(supervised.messages):
