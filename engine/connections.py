@@ -19,7 +19,7 @@ from engine.records import MESSAGE, SAY
 from engine.ring import Ring
 from engine.surface import address_of, entries
 from engine.timeline import NewestBlock, Timeline
-from engine.wires.board import MIDI_LATE, MIDI_SENT, MIDI_UNSENT
+from engine.wires.board import MIDI_LATE, MIDI_SENT, MIDI_UNSENT, Board
 from engine.wires.bound import check
 from engine.wires.control_file import ControlFile, file_of
 from engine.wires.guard import Guard
@@ -53,7 +53,7 @@ def settings_of(options):
 class Connections:
     """Of one session; `close` ends every note outside.
 
-    wires, midi, guard   None where not wanted
+    wires, midi, guard   None where not wanted;  board  always there, for panic
     """
 
     def __init__(self, options, rig, say):
@@ -63,12 +63,14 @@ class Connections:
         self.settings = settings_of(options)
         if "controls" in self.settings:       # its rows are refused before anything opens
             ControlFile(self.settings["controls"]).read(check(entries(sets.load(options.set))))
+        self.board = Board(None)
         if self.settings:
             self.wires = Wires(self.settings)
+            self.board = self.wires.board
             outs = self.settings.get("midi_out", ())
             self.heard = Ring(None, MESSAGE, slots=self.wires.ins.slots)      # JACK's
             self.guard = Guard(self.wires.folder, [{"pattern": out["pattern"]} for out in outs])
-            rig.header[R.PANIC_WORD] = self.wires.board.words.ctypes.data
+        rig.header[R.PANIC_WORD] = self.board.words.ctypes.data
 
     def carried(self):
         """What a stream is to carry beside its sound (see `engine.stream_wires.Wires`)."""
@@ -107,10 +109,11 @@ class Connections:
         """The stream has started at a sample; the first step is about to come: ports follow the
         conductor's clock, surfaces its steps."""
         self.conductor, self.actions, self._published_s = conductor, actions, 0.0
+        actions.panics = (self.board.panic,)
         if self.wires is None:
             return
         self.register(conductor.made, self.rig.tables[conductor.deck])
-        conductor.feed, actions.panics = self, (self.wires.board.panic,)
+        conductor.feed = self
         self.newest = NewestBlock(stream.words, first_sample)
         self.timeline, self.stream = Timeline(self.rig.rate_hz), stream
         self._returns = stream.returns
@@ -119,11 +122,9 @@ class Connections:
                                                  self.guard.held)
             for part in self.midi.route(conductor.deck, conductor.made, self.table):
                 self.say(f"part {part!r} has a port of its own: give one more --midi-out")
-            origin = conductor.clock.sample_of(0)
-            self.midi.transport(origin, CLOCK_START)
-            self.midi.time_code(origin)
+            self.midi.transport(conductor.clock.sample_of(0), CLOCK_START)
         if self.options.follow or self.options.link:
-            source = LinkIn(self.wires.board) if self.options.link else ClockIn(conductor.made.bpm)
+            source = LinkIn(self.board) if self.options.link else ClockIn(conductor.made.bpm)
             self.follower = Follower(conductor.transport, self.timeline, source)
             actions.follower = conductor.transport.follower = self.follower
 
@@ -173,8 +174,9 @@ class Connections:
         """A device that was lost is back: whoever counts its clock learns where the song is."""
         c = self.conductor
         if self.midi and c.clock.rolls:
-            self.midi.transport(c.clock.sample_of(c.step), CLOCK_CONTINUE,
-                                c.step + c.transport.shift)
+            song = c.step + c.transport.shift
+            self.midi.transport(c.clock.sample_of(c.step), CLOCK_CONTINUE, song,
+                                song * 15.0 / c.clock.bpm_at(c.step))
 
     def _act(self, address, values, text, time_ns):
         try:
@@ -195,7 +197,7 @@ class Connections:
         for part in self.table.parts:
             values[self.places[f"/mute/{part}"]] = part in c.hands.mutes
         if self.timeline.sample is not None:
-            self.timeline.publish(wires.board, c.clock.step_of(self.timeline.sample),
+            self.timeline.publish(self.board, c.clock.step_of(self.timeline.sample),
                                   c.clock.bpm_at(c.step), c.clock.rolls, self.stream.latency_s)
         if wires.settings and not wires.alive and not (self._again and self._again.is_alive()):
             self.say(f"the wires process ended ({wires.fault()}): starting another")
@@ -243,7 +245,7 @@ class Connections:
         """MIDI messages sent, and what was late, lost or dropped; of the wires process too."""
         if not self.midi:
             return {}
-        words = self.wires.board.words
+        words = self.board.words
         return self.midi.counters() | {"wires_sent": int(words[MIDI_SENT]), "wires_late": int(
             words[MIDI_LATE]), "wires_unsent": int(words[MIDI_UNSENT])}
 

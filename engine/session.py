@@ -233,6 +233,8 @@ class Session:
                 raise SetError(f"there is no part {name[5:]!r}; the set has 1 to {len(parts)}")
             self._asked.append(lambda: actions.mute(parts[number - 1]))
         elif name in known:
+            if name == "panic":               # at once, even past a conductor that is stuck
+                self.connections.board.panic()
             self._asked.append(known[name])
         else:
             raise SetError(f"no key {name!r}")

@@ -125,6 +125,9 @@ def test_panic_reaches_the_rig_past_a_conductor_that_is_stuck(live):
     try:
         live.client.send_message("/panic", [])
         until(lambda: int(live.rig.header[R.PANIC_SEEN]) > before, "the panic")
+        before = int(live.rig.header[R.PANIC_SEEN])
+        live.key("panic")
+        until(lambda: int(live.rig.header[R.PANIC_SEEN]) > before, "the key's panic")
         assert live.conductor.step == step
     finally:
         free.append(True)
