@@ -82,12 +82,15 @@ class Session:
         from engine.model.discover import discover
         from engine.model.load import load
         from engine.model.publish import Rings
+        from engine.model.tiers import extras_of
         self.folder, self.settings = folder, settings
         self.loaded = load(settings.get("model", "embedded"), settings.get("context"))
         found = discover(self.loaded.model)
+        extras = extras_of(self.loaded.model, found, settings.get("tiers") or (),
+                           settings.get("layers"), settings.get("chosen"))
         self.descriptor = describe(self.loaded.model, found, self.loaded.name, self.loaded.context,
-                                   self.loaded.weight_hash)
-        self.capture = Capture(found, self.descriptor)
+                                   self.loaded.weight_hash, extras)
+        self.capture = Capture(found, self.descriptor, extras=extras)
         self.ways = probe(self.loaded.model, self.capture)
         control = Ring(folder / "control", CONTROL)
         self.rings = Rings(folder, self.descriptor, settings.get("limit"), control)
