@@ -27,6 +27,7 @@ QUANTUM, RATE_HZ, BLOCK, LATENCY_S = 4.0, 48000, 128, 0.012
 NETWORK = "ip link set lo up && ip link set lo multicast on && ip route add 224.0.0.0/4 dev lo"
 ENTER = ["unshare", "--net", "sh", "-c", f"{NETWORK} && exec \"$@\"", "sh"]
 WAIT_S = 5.0
+OLDER_S = 1.0                             # Link takes sessions within half a second as equally old
 
 
 def missing():
@@ -186,6 +187,7 @@ def skews(ours, peers, seconds):
 def join(seconds):
     """Ours at 100 joins two at 130: TEMPO-2. Then the tempo goes both ways: TEMPO-1."""
     first = Peer(130.0)
+    time.sleep(OLDER_S)
     second = Peer(90.0)
     found = {"peers_s": until(lambda: first.look().peers == 1 and near(second.look().bpm, 130.0))}
     ours, began = Ours(100.0), time.monotonic()
@@ -210,7 +212,9 @@ def join(seconds):
 
 def session(_seconds):
     """TEMPO-3, TEMPO-4, starts and stops, a peer that goes."""
-    other, ours = Peer(130.0), Ours(100.0)
+    other = Peer(130.0)
+    time.sleep(OLDER_S)
+    ours = Ours(100.0)
     found = {"joined_s": until(lambda: near(ours.bpm, 130.0))}
     until(lambda: ours.follower.state == "locked")
     found["left_out"] = ours.follower.loaded(99.0)
@@ -246,7 +250,8 @@ def session(_seconds):
 def alone(_seconds):
     """TEMPO-5, BEATTIME-1: alone nothing changes. BEATTIME-2: nor when another joins."""
     ours = Ours(107.0)
-    time.sleep(1.5)                           # half a bar before Link has begun, and after
+    until(lambda: ours.follower.state == "locked")
+    time.sleep(1.0)                           # half a bar
     found = {"state": ours.follower.state, "relocks": ours.follower.relocks, "bpm": ours.bpm}
 
     def apart_ms():

@@ -26,7 +26,7 @@ NOT_FINISHED = re.compile(r"XRun: client = \S+ was not finished")
 class PythonStream(Stream):
     """The same rig and the same accounting behind an ordinary sounddevice callback, in Python."""
 
-    def __init__(self, process_address, rig_pointer, channels, rate_hz, device, block):
+    def __init__(self, process_address, rig_pointer, channels, rate_hz, device, block, **wires):
         super().__init__(process_address, rig_pointer, channels, rate_hz, "null", block)
         self._process = ctypes.PYFUNCTYPE(None, *[ctypes.c_int64] * 3)(process_address)
         self._rig, self._buffer = rig_pointer, np.zeros((4096, channels), np.float32)

@@ -4,7 +4,8 @@ The house set plays with a busy Python thread beside it and the model generating
 writes the clock in the audio callback; `rtmidi` sends it from the wires process (through a JACK
 port here, and with no sound device). A tick's error is its frame against the place of that tick on
 the map. Where the server itself leaves out cycles, sound and clock move together: those
-whole periods are taken out, and counted. Thread: control.
+whole periods are taken out, and counted. Then the stage follows: a MIDI clock on JACK that carries
+an error (not when quick), and a Link session in a network of its own. Thread: control.
 """
 import json
 import subprocess
@@ -12,6 +13,7 @@ import sys
 
 import numpy as np
 
+from bench import _follow, _link
 from bench.jack import JackServer
 from bench.jack_peer import Peer
 from engine.errors import EngineError
@@ -19,6 +21,7 @@ from engine.errors import EngineError
 TEMPOS = ((40.0, 40.0), (128.37, 128.37), (240.0, 240.0), (100.0, 160.0))
 QUICK_S, PATIENCE_S, SETTLE_TICKS = 8.0, 400.0, 8
 MOST_P999_MS = 0.05
+LINK_S, MOST_RMS_MS, MOST_GAP_MS, MOST_JOIN_S, MOST_SKEW_MS = 20.0, 1.0, 10.0, 2.0, 0.5
 TICK, START = 0xF8, 0xFA
 
 
@@ -76,6 +79,25 @@ def judged(said, heard):
         "late_blocks": said["counters"]["late_blocks"], "tokens": said["tokens"]}
 
 
+def followed(quick, model):
+    """What the stage made of other clocks, and whether that is good enough."""
+    found, holds = {}, {}
+    if not quick:
+        found["clock_in"] = one = _follow.measure(model)
+        holds[f"clock in, +-{_follow.JITTER_MS:g} ms: phase RMS at most {MOST_RMS_MS:g} ms"] = all(
+            one[part]["rms_ms"] <= MOST_RMS_MS for part in ("jitter", "faster"))
+        holds["clock in: two lost beats are ridden through"] = (
+            one["drop_out"]["max_ms"] <= MOST_GAP_MS)
+    if reason := _link.missing():
+        found["link"] = {"missing": reason}
+    else:
+        found["link"] = one = _link.measure(QUICK_S if quick else LINK_S)
+        holds[f"Link: joined within {MOST_JOIN_S:g} s"] = one["joined_s"] <= MOST_JOIN_S
+        holds[f"Link: beat skew p99 at most {MOST_SKEW_MS:g} ms"] = max(
+            one["session_p99_ms"], one["heard_p99_ms"]) <= MOST_SKEW_MS
+    return found, holds
+
+
 def run(quick=False, seconds=60.0, model="embedded"):
     """Both back-ends at each tempo, one after the other, on one server."""
     if reason := JackServer.missing():
@@ -90,8 +112,8 @@ def run(quick=False, seconds=60.0, model="embedded"):
                 found[back_end][name] = judged(*stage(back_end, seconds, bpm, goal, model))
     finally:
         server.close()
-    ours = found["jack"].values()
-    return {"seconds": seconds, **found, "holds": {
+    ours, (others, follows) = found["jack"].values(), followed(quick, model)
+    return {"seconds": seconds, **found, **others, "holds": follows | {
         f"jack: p99.9 of a tick's error at most {MOST_P999_MS} ms": all(
             one["p999_ms"] <= MOST_P999_MS for one in ours),
         "jack: no tick lost": not any(one["lost"] for one in ours),
@@ -106,5 +128,10 @@ def table(result):
         for tempo, one in result[back_end].items():
             lines.append(f"{back_end:7}{tempo:>11}" + "".join(
                 f"{one[name]:>12g}" for name in columns))
+    for name, one in result.get("clock_in", {}).items():
+        if isinstance(one, dict):
+            lines.append(f"clock in {name:>9}   rms {one['rms_ms']:g} ms, max {one['max_ms']:g} ms")
+    lines.append("Link   " + ", ".join(f"{name} {value}" for name, value in result["link"].items()
+                                       if not isinstance(value, dict | list)))
     lines += [f"{'holds' if held else 'FAILS'}: {text}" for text, held in result["holds"].items()]
     return "\n".join(lines)

@@ -45,8 +45,7 @@ class JackServer:
         self.name = f"hiddenstage-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.rate_hz, self.block, self.real_time = rate_hz, block, real_time
         self.log_path = Path(tempfile.mkdtemp(prefix="jack-")) / "log"
-        self._before = {}
-        self._process = None
+        self._before, self._process, self._killed = {}, None, False
 
     @staticmethod
     def missing():
@@ -99,12 +98,19 @@ class JackServer:
         if self._process:
             self._process.kill()
             self._process.wait()
-            self._process = None
+            self._process, self._killed = None, True
         for left in SHARED.glob(f"jack*{self.name}*"):
             left.unlink(missing_ok=True)
 
     def close(self):
-        """Ends the server and gives the environment back."""
+        """Ends the server and gives the environment back.
+
+        One that was killed is started once more: a server that ends frees its place in the registry
+        of eight, which this process has mapped and cannot look up anew.
+        """
+        if self._killed and self._process is None:
+            with contextlib.suppress(RuntimeError):
+                self._run()
         if self._process:
             self._process.terminate()
             try:

@@ -193,23 +193,22 @@ class Actions:
 
     def start(self, *_):
         self._place = None
-        self._tell(True)
-        self.conductor.transport.go_on(self._soon(), 0)
+        if not self._tell(True, 0):
+            self.conductor.transport.go_on(self._soon(), 0)
 
     def stop(self, *_):
         self._tell(False)
         self.conductor.transport.stop()
 
-    def _tell(self, playing):
-        """Whoever shares our transport starts and stops too."""
-        if self.follower:
-            self.follower.playing(playing)
+    def _tell(self, playing, place=None):
+        """Whoever shares our transport starts and stops too; True when we start with them."""
+        return self.follower is not None and self.follower.playing(playing, place)
 
     def go_on(self, *_):
         place, self._place = self._place, None
         if place is not None or not self.conductor.clock.rolls:
-            self._tell(True)
-            self.conductor.transport.go_on(self._soon(), place)
+            if not self._tell(True, place):
+                self.conductor.transport.go_on(self._soon(), place)
 
     def position(self, place=0.0):
         """Where continue begins; a music that rolls goes there with the next continue."""

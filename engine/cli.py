@@ -51,7 +51,7 @@ def play(name: SetName = "house", model: Model = None, prompt: Prompt = None,
          seed: Seed = None, noise_seed: NoiseSeed = None, bars: Bars = None,
          audio: Annotated[str | None, typer.Option(help="sound device, see `devices`")] = None,
          midi_out: cli_connect.MidiOut = None, clock: cli_connect.Clock = False,
-         time_code: cli_connect.TimeCode = None, midi_offset: cli_connect.Offset = 0.0,
+         time_code: cli_connect.TimeCode = None, midi_offset: cli_connect.Offset = None,
          midi_in: cli_connect.MidiIn = None, follow: cli_connect.Follow = False,
          osc: cli_connect.Osc = None, osc_to: cli_connect.OscTo = None,
          link: cli_connect.Link = False, controls: cli_connect.Controls = None,
@@ -136,7 +136,7 @@ def _summary(result):
     first, *others = result["files"]
     if result.get("project"):
         first, others = result["project"], result["files"]
-    files = f" and {len(others)} files" if others else ""
+    files = f" and {len(others)} file{'s' * (len(others) > 1)}" if others else ""
     cut = "" if result.get("whole", True) else "; the take was cut short, this is what it holds"
     if "took_s" not in result:
         return f"{first}: {result['midi_notes']} notes{cut}"

@@ -10,7 +10,9 @@ MidiOut = Annotated[list[str] | None, typer.Option(
     "to make one; once more for a second port")]
 Clock = Annotated[bool, typer.Option("--clock", help="MIDI clock on those ports")]
 TimeCode = Annotated[int | None, typer.Option(help="MIDI time code there: 24, 25 or 30 frames/s")]
-Offset = Annotated[float, typer.Option(help="ms that MIDI is later than the sound, -50 to 500")]
+Offset = Annotated[list[float] | None, typer.Option(
+    metavar="MS", help="how much later than the sound the first port is, -40 to 500; once more for "
+    "the second")]
 MidiIn = Annotated[list[str] | None, typer.Option(
     metavar="PORT", help="controllers, keys and clock from there")]
 Follow = Annotated[bool, typer.Option("--follow", help="the tempo is that of --midi-in's clock")]
@@ -20,6 +22,8 @@ OscTo = Annotated[list[str] | None, typer.Option(
     metavar="HOST:PORT", help="send what is heard there; once more for another")]
 Link = Annotated[bool, typer.Option("--link", help="Ableton Link: one tempo with who is near")]
 Controls = Annotated[str | None, typer.Option(help="the control file; default: the set's own")]
+
+EARLIEST_MS, LATEST_MS = -40.0, 500.0     # notes are known 50 ms before they sound
 
 
 def endpoint(text, option):
@@ -40,7 +44,14 @@ def checked(midi_out, clock, time_code, midi_offset, midi_in, follow, osc, osc_t
         raise SetError("--follow needs the clock's port: give --midi-in NAME, see `ports`")
     if follow and link:
         raise SetError("--follow and --link are two tempos: keep one of them")
+    offsets = tuple(midi_offset or ())
+    for offset in offsets:
+        if not EARLIEST_MS <= offset <= LATEST_MS:
+            raise SetError(f"--midi-offset must be {EARLIEST_MS:g} to {LATEST_MS:g} ms, "
+                           f"got {offset:g}")
+    if len(offsets) > len(midi_out or ()):
+        raise SetError("--midi-offset needs its port: give one --midi-out for each, in order")
     return {"midi_out": tuple(midi_out or ()), "clock": clock, "time_code": time_code,
-            "midi_offset_ms": midi_offset, "midi_in": tuple(midi_in or ()), "follow": follow,
+            "midi_offsets_ms": offsets, "midi_in": tuple(midi_in or ()), "follow": follow,
             "osc": osc and endpoint(osc, "--osc"), "link": link, "controls": controls,
             "osc_to": tuple(endpoint(to, "--osc-to") for to in osc_to or ())}

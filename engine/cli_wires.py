@@ -41,6 +41,35 @@ def osc_monitor(
         raise typer.Exit(130)
 
 
+def ports(as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False):
+    """List the MIDI ports; --midi-out and --midi-in take any part of a name."""
+    from engine.wires import midi_monitor as monitor
+    found = monitor.listing()
+    console.give({"systems": found}, as_json, monitor.table(found))
+
+
+def midi_monitor(
+        pattern: Annotated[list[str] | None, typer.Argument(
+            help="any part of an input's name; left out: all inputs")] = None,
+        seconds: Annotated[float | None, typer.Option(help="stop after this long")] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False):
+    """Show the MIDI that arrives, in words, and a clock as its tempo and jitter; until Ctrl-C."""
+    from engine.wires import midi_monitor as monitor
+    ears, count, stopped = monitor.opened(pattern or ()), 0, False
+    try:
+        console.say(f"listening to {', '.join(ears.names)}")
+        for result, line in monitor.arriving(ears, seconds):
+            count += "bytes" in result
+            console.give(result, as_json, line)
+    except KeyboardInterrupt:
+        stopped = True
+    finally:
+        ears.close()
+    console.give({"messages": count}, as_json, f"{count} messages, clock ticks aside")
+    if stopped:
+        raise typer.Exit(130)
+
+
 def layouts(name: Annotated[str, typer.Argument(metavar="SET", help="a set's name or file")],
             touchosc: Annotated[Path | None, typer.Option(
                 help="write a TouchOSC layout, F.tosc")] = None,
@@ -90,5 +119,5 @@ def learn(
 
 def add(app):
     """Gives the commands of this file to the command line."""
-    for command in (osc_monitor, learn, layouts):
+    for command in (ports, midi_monitor, osc_monitor, learn, layouts):
         app.command()(command)

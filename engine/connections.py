@@ -5,11 +5,12 @@ The wires process holds what can be flooded; this end gives it what is heard and
 is asked. Without any connection wanted, nothing of this runs.
 """
 import time
+from itertools import zip_longest
 
 from engine import rig_words as R
 from engine import sets
 from engine.clock_in import ClockIn
-from engine.errors import EngineError
+from engine.errors import DeviceError, EngineError
 from engine.follow import Follower, LinkIn
 from engine.midi_out import CLOCK_START, CLOCK_STOP, MidiOut, Port
 from engine.records import MESSAGE, SAY
@@ -31,7 +32,8 @@ def settings_of(options):
     if options.midi_out:
         found["midi_out"] = [
             {"name": f"midi {k + 1}", "pattern": pattern, "clock": options.clock,
-             "offset_ms": options.midi_offset_ms} for k, pattern in enumerate(options.midi_out)]
+             "offset_ms": offset_ms} for k, (pattern, offset_ms) in enumerate(
+                 zip_longest(options.midi_out, options.midi_offsets_ms, fillvalue=0.0))]
     if options.midi_in:
         found["midi_in"] = [{"pattern": pattern} for pattern in options.midi_in]
         found["controls"] = options.controls or str(file_of(options.set, sets.find(options.set)))
@@ -78,6 +80,8 @@ class Connections:
         if not self.wires:
             return
         outs = self.settings.get("midi_out", ())
+        if fault := stream.unfit():
+            raise DeviceError(fault)
         if stream.carries_midi:           # controllers and their lights stay with the wires
             self.wires.settings = {name: value for name, value in self.settings.items()
                                    if name != "midi_out"}
@@ -91,14 +95,15 @@ class Connections:
                            out["offset_ms"], ring)
                       for out, ring in zip(outs, self.wires.outs, strict=True)]
 
-    def begin(self, conductor, stream, actions):
-        """The stream is about to start: ports follow the conductor's clock, surfaces its steps."""
+    def begin(self, conductor, stream, first_sample, actions):
+        """The stream has started at a sample; the first step is about to come: ports follow the
+        conductor's clock, surfaces its steps."""
         self.conductor, self.actions, self._published_s = conductor, actions, 0.0
         if self.wires is None:
             return
         self.register(conductor.made, self.rig.tables[conductor.deck])
         conductor.feed, actions.panics = self, (self.wires.board.panic,)
-        self.newest = NewestBlock(stream.words, self.rig.sample)
+        self.newest = NewestBlock(stream.words, first_sample)
         self.timeline, self.stream = Timeline(self.rig.rate_hz), stream
         if self.ports:
             self.midi = conductor.midi = MidiOut(self.rig, conductor.clock, self.ports,
@@ -199,9 +204,26 @@ class Connections:
     def counters(self):
         return self.midi.counters() if self.midi else {}
 
-    def leave(self):
-        """The last thing that ports with a clock hear."""
+    def words(self):
+        """What there is and how it keeps up, for a view; "" when nothing is connected."""
+        found = []
         if self.midi:
+            late = self.counters()["midi_late"] + self.counters()["midi_dropped"]
+            found.append(f"{len(self.ports)} MIDI port{'s' * (len(self.ports) > 1)}"
+                         + f", {late} late" * (late > 0))
+        if "osc" in self.settings:
+            found.append("OSC")
+        if self.follower:
+            peers = f" with {self.follower.source.peers}" if self.options.link else ""
+            found.append(f"{'Link' if self.options.link else 'clock'}{peers} "
+                         f"{self.follower.state}")
+        return ", ".join(found)
+
+    def leave(self):
+        """The last thing that ports with a clock hear; no tick comes after it."""
+        clock = self.conductor.clock
+        if self.midi and clock.rolls:
+            clock.stop(clock.step_of(self.rig.sample))
             self.midi.transport(0, CLOCK_STOP)
 
     def close(self):

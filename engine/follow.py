@@ -26,10 +26,13 @@ class LinkIn:
     waits_for_bar, aligned = True, True
 
     def __init__(self, board):
-        self.board, self.events, self._playing = board, deque(), None
+        self.board, self.events, self._playing, self._newest = board, deque(), None, None
 
     def _read(self):
-        return self.board.read(LINK_COUNT, "LINK_BEAT", "LINK_NS", "LINK_BPM")
+        """(beat, ns, bpm): the newest news, the last ones while others are being written."""
+        self._newest = (self.board.read(LINK_COUNT, "LINK_BEAT", "LINK_NS", "LINK_BPM")
+                        or self._newest)
+        return self._newest
 
     @property
     def peers(self):
@@ -87,6 +90,7 @@ class Follower:
         self.state, self.error_beats, self.relocks = "lost", 0.0, 0
         self._decided, self._asked, self._away, self._far = None, False, None, 0
         self._ramp = None                     # (first step, steps, from, to)
+        self._wanted = None                   # a 16th of the song to start at
 
     def update(self, now_sample):
         """Before the conductor advances: starts, stops, chooses the tempo of the next step.
@@ -165,31 +169,38 @@ class Follower:
         c, clock = self.conductor, self.conductor.clock
         earliest = max(now_sample + c.lead + SPARE_S * clock.rate_hz, clock.place_of(c.step))
         bar = self.source.waits_for_bar
-        grid = STEPS_PER_BAR if bar and not clock.rolls else 1
+        grid = STEPS_PER_BAR if bar and self._asked else 1
         beat = self._beat(earliest)
         place = grid * math.ceil(beat * BEAT_STEPS / grid - 1e-6)
         bpm = min(max(self.source.bpm * self._factor(), BPM_LOW), BPM_HIGH)
         sample = earliest + (place / BEAT_STEPS - beat) * 60.0 / bpm * clock.rate_hz
         if bar:                               # a session's beats are no places of our song
-            song = c.step + self.transport.shift
+            song = c.step + self.transport.shift if self._wanted is None else self._wanted
             place = song + (place - song) % STEPS_PER_BAR
         self.transport.go_on(sample, place, bpm)
         self._asked, self._away, self._decided, self._far = False, None, c.step, 0
+        self._wanted = None
         self.relocks += 1
 
     # ---- what the performer asks
     def nudge(self, ms):
         """What is heard comes so much later from now on (negative: earlier)."""
-        self.trim_ms += check_nudge(ms)
+        if self.state == "lost":
+            nudge(self.conductor.clock, self.conductor.step, ms)
+        else:
+            self.trim_ms += check_nudge(ms)
 
     def tempo(self, bpm, bars=0.0):
-        """A tempo for the session, or over some bars.
+        """A tempo for the session, or over some bars; for us alone while the other is lost.
 
         raises  SetError for one that is none, and where the other side sets it
         """
+        check_bpm(bpm, "/tempo")
+        if self.state == "lost":
+            self.transport.tempo(bpm, bars)
+            return
         if not isinstance(self.source, LinkIn):
             raise SetError("the tempo follows the MIDI clock; change it at the sender")
-        check_bpm(bpm, "/tempo")
         if bars:
             now = self.source.bpm * self._factor()
             self._ramp = self.conductor.step, math.ceil(bars * STEPS_PER_BAR), now, bpm
@@ -214,10 +225,16 @@ class Follower:
             self.source.wish(bpm=bpm)
         return self.state != "lost"
 
-    def playing(self, on):
-        """The performer started or stopped: everyone in the session does."""
-        if isinstance(self.source, LinkIn):
-            self.source.wish(playing=float(on))
+    def playing(self, on, place=None):
+        """The performer starts (at a 16th of the song) or stops: everyone in the session does.
+
+        returns  True when this starts it, at the session's next bar
+        """
+        if not isinstance(self.source, LinkIn):
+            return False
+        self.source.wish(playing=float(on))
+        self._asked, self._wanted = on and self.state != "lost", place
+        return self._asked
 
 
 def check_nudge(ms):

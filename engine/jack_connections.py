@@ -2,15 +2,40 @@
 
 Thread: control.
 """
+import difflib
 import re
 import threading
 from dataclasses import dataclass, field
 
 from engine import jack
-from engine.errors import DeviceError, suggestion
+from engine.errors import suggestion
 from engine.stream_jack_callback import CHANGES, DOWN
 
 LOOK_S = 0.25
+
+
+class Pattern:
+    """What the performer wrote: parts of names between bars, or a regular expression; any case."""
+
+    def __init__(self, text):
+        self.text = text
+        parts = [part.strip() for part in text.split("|") if part.strip()]
+        self._parts = [part.casefold() for part in parts]
+        try:
+            self._expression = re.compile("|".join(parts), re.IGNORECASE) if parts else None
+        except re.error:
+            self._expression = None                 # then a name with brackets in it
+
+    def fits(self, *names):
+        return any(part in name.casefold() for part in self._parts for name in names) or bool(
+            self._expression and any(map(self._expression.search, names)))
+
+    def near(self, names):
+        """The end of the line that says that nothing fits."""
+        pieces = {piece.casefold(): piece for name in names for piece in (name, *name.split(":"))}
+        hits = [hit for part in self._parts for hit in difflib.get_close_matches(part, pieces, n=1)]
+        return suggestion(pieces[hits[0]] if hits else self.text,
+                          [pieces[hits[0]]] if hits else names)
 
 
 @dataclass
@@ -18,85 +43,77 @@ class Wish:
     """One port of ours, and which ports it is to be connected with.
 
     ours    its full name;  midi, takes  what it is
-    fits    a pattern that a port's name or alias holds; None for the physical port number `place`
+    fits    for a port's name or alias; None for the physical port number `place`
     bound   the ports it is connected with, by us
     """
     ours: str
     midi: bool
     takes: bool
-    fits: re.Pattern | None
+    fits: Pattern | None
     place: int = 0
     bound: set = field(default_factory=set)
 
 
-def pattern(text):
-    """What the performer wrote, compiled; `|` separates alternatives.
-
-    raises DeviceError  not a regular expression
-    """
-    try:
-        return re.compile(text, re.IGNORECASE)
-    except re.error as fault:
-        raise DeviceError(f"port pattern {text!r} is no regular expression: {fault}; write a part "
-                          "of the port's name") from None
-
-
 class Connections:
-    """The thread that looks four times a second; `say(line)` is told what comes and goes."""
+    """The thread that looks four times a second; `say(line)` is told what comes and goes.
 
-    def __init__(self, client, name, words, wishes, say):
+    one  the lock of the client: libjack is asked one thing at a time
+    """
+
+    def __init__(self, client, name, words, wishes, say, one):
         self.client, self.name, self.words, self.wishes = client, name, words, wishes
+        self._one = one
         self._say, self._stop, self._changes, self._lost = say, threading.Event(), -1, set()
         self._aliases = {}
         self._thread = threading.Thread(target=self._run, daemon=True, name="JACK connections")
 
     def start(self):
-        """Connects what is there, and begins to look."""
+        """Connects what is there, says what is missing, and goes on looking."""
         self.look()
         for wish in self.wishes:
-            if wish.midi and wish.fits and not wish.bound:
-                self._say(f"no MIDI port fits {wish.fits.pattern!r}, waiting for one"
-                          f"{suggestion(wish.fits.pattern, self._candidates(wish))}")
+            if wish.midi and not wish.bound:
+                self._say(f"no MIDI port fits {wish.fits.text!r}, waiting for one"
+                          f"{wish.fits.near(self.candidates(wish))}")
         self._thread.start()
 
     def stop(self):
-        """True when the client is nobody's any more; False when JACK keeps the thread waiting."""
+        """No look begins after this."""
         self._stop.set()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(jack.PATIENCE_S)
-        return not self._thread.is_alive()
 
     def _run(self):
-        while not self._stop.wait(LOOK_S) and not self.words[DOWN]:
-            self.look()
+        while not self._stop.wait(LOOK_S):
+            with self._one:
+                if self._stop.is_set() or self.words[DOWN]:
+                    return
+                self.look()
 
-    def _candidates(self, wish):
-        """The names of the ports that could be meant, ours excluded."""
+    def candidates(self, wish):
+        """The names of the ports that could be meant: never one of ours, or of our helpers'."""
         flags = (jack.FROM if wish.takes else jack.INTO) | (0 if wish.midi else jack.PHYSICAL)
         kind = jack.MIDI if wish.midi else jack.AUDIO
         if wish.fits and not wish.midi:
             flags &= ~jack.PHYSICAL
-        own = f"{self.name}:"
+        own = f"{jack.CLIENT}:", f"{jack.CLIENT}-", f"{self.name}:"
         return [name for name in jack.names_of(self.client, kind, flags)
                 if not name.startswith(own)]
 
-    def _fitting(self, wish, fresh):
-        names = self._candidates(wish)
+    def fitting(self, wish, fresh):
+        """The names of the ports that a wish means; `fresh` asks for their aliases again."""
+        names = self.candidates(wish)
         if not wish.midi:
-            names = [name for name in names if not wish.fits or wish.fits.search(name)]
+            names = [name for name in names if not wish.fits or wish.fits.fits(name)]
             return set(names[wish.place:wish.place + 1])
         for name in names:
             if fresh or name not in self._aliases:
                 self._aliases[name] = jack.aliases_of(self.client, name)
-        return {name for name in names
-                if any(wish.fits.search(one) for one in (name, *self._aliases[name]))}
+        return {name for name in names if wish.fits.fits(name, *self._aliases[name])}
 
     def look(self):
         """Connects what has come; a cable that somebody pulled in a patch bay stays pulled."""
         changes = int(self.words[CHANGES])
         fresh, self._changes = changes != self._changes, changes
         for wish in self.wishes:
-            fits = self._fitting(wish, fresh)
+            fits = self.fitting(wish, fresh)
             for name in sorted(wish.bound - fits):
                 wish.bound.discard(name)
                 self._tell(wish, name, gone=True)

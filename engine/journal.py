@@ -141,7 +141,6 @@ class Take:
 
     head      what was played: set, model, seeds, rate
     events    (n,) EVENT rows in the order the rig applied them
-    tempo     (n, 4) the tempo map (`Clock.rows`)
     samples   how long it is; whole  False when it was cut short
     sound     the file that it was rendered to, None for a live one
     """
@@ -149,9 +148,9 @@ class Take:
 
     def __init__(self, path):
         self.path, self.head, self.tables, self.frames, self.steps = Path(path), None, [], [], []
-        self.controls, self.whole, self.samples, rows, maps = [], False, 0, [], []
+        self.controls, self.changes, self.whole, self.samples, rows = [], [], False, 0, []
         keep = {b"STEP": self.steps, b"FRAM": self.frames, b"TABL": self.tables,
-                b"CTRL": self.controls, b"TMPO": maps}
+                b"CTRL": self.controls, b"TMPO": self.changes}
         try:
             with open(path, "rb") as file:
                 if file.read(len(MAGIC)) != MAGIC:
@@ -173,20 +172,18 @@ class Take:
         if self.head is None or not self.tables:
             raise TakeError(f"{path}: the take was cut before its beginning was written")
         self.events = np.concatenate(rows) if rows else np.zeros(0, EVENT)
-        self.tempo = self._tempo(maps)
         if not self.whole and len(self.events):
             self.samples = int(self.events["sample"].max())
 
-    def _tempo(self, maps):
-        """The rows of all changes; of a take that has none, the tempo of its beginning."""
+    def tempo(self):
+        """(n, 4) the tempo map (`Clock.rows`); of a take without one, the tempo it began with."""
         rows = []
-        for change in maps:
+        for change in self.changes:
             rows[change["from"]:] = [[*row[:3], np.inf if row[3] is None else row[3]]
                                      for row in change["rows"]]
         if not rows:
-            step, sample = (self.steps[0]["step"], self.steps[0]["sample"]) if self.steps else (0,
-                                                                                               0)
-            rows = [[float(step), float(sample), float(self.head["bpm"]), np.inf]]
+            first = self.steps[0] if self.steps else {"step": 0, "sample": 0}
+            rows = [[first["step"], first["sample"], self.head["bpm"], np.inf]]
         return np.array(rows, np.float64)
 
     def features(self):

@@ -2,6 +2,7 @@
 import os
 
 PRIORITY = 60                             # above what JACK gives its clients
+LIFTED = 10                               # above all that computes, below all that sounds
 
 
 def promote(thread_id):
@@ -23,3 +24,16 @@ def promote(thread_id):
         return "high priority"
     except OSError:
         return "ordinary priority"
+
+
+def lift():
+    """Asks for real-time priority for this thread, not for those it starts; True when granted.
+
+    Beside a busy model an ordinary process waited 0.4 s for a core; one in a session of its own
+    gains nothing by a lower niceness.
+    """
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(LIFTED))
+    except (OSError, AttributeError):
+        return False
+    return True

@@ -66,9 +66,12 @@ class Export:
             files = [name.replace(str(self.aside), str(self.asked.project), 1) for name in files]
         return report | {"files": files, "project": self.asked.project}
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, error, trace):
         if self.aside:
             shutil.rmtree(self.aside, ignore_errors=True)
+            if isinstance(error, EngineError) and str(self.aside) in str(error):
+                asked = str(self.asked.project or self.asked.midi)
+                raise type(error)(str(error).replace(str(self.aside), asked)) from error
 
 
 def _room(path, asked):
@@ -136,6 +139,8 @@ def write_project(folder, score):
                ("sample", "seconds", "beat", "value"),
                zip(samples.tolist(), (samples / score.rate_hz).tolist(),
                    (score.grid.steps_of(samples) / 4).tolist(), values.tolist(), strict=True))
+    if not (folder / TAKE).exists():
+        shutil.copyfile(score.take.path, folder / TAKE)
     stems = {path.stem: path for path in sorted((folder / "stems").glob("*.wav"))}
     dawproject.write(folder / DAW, score, stems)
     (folder / README).write_text(_readme(score, stems), "utf-8")
@@ -152,7 +157,7 @@ def _labels(path, score):
     """A label track as Audacity reads it: from, to, text."""
     def spans(marks):
         ends = [sample for sample, _ in marks[1:]] + [score.samples]
-        return ((start, end, text) for (start, text), end in zip(marks, ends, strict=True))
+        return ((start, end, text) for (start, text), end in zip(marks, ends, strict=False))
     lines = [f"{start / score.rate_hz:.6f}\t{end / score.rate_hz:.6f}\t{text}"
              for marks in (score.sections, score.sentences) for start, end, text in spans(marks)]
     path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
@@ -179,6 +184,6 @@ sections.csv, sentences.csv, labels.txt (for Audacity)   where they begin
 features/           each feature of the model, a value a token, at the sample where it was heard
 performance.take    the take: hiddenstage replay performance.take
 
-A standstill of the music, and what lies before its first bar, are whole bars in the tempo map, so
-that bars and sound stay together.
+A standstill of the music, and what lies before its first bar, are beats in the tempo map, with one
+odd bar, so that bars and sound stay together.
 """

@@ -15,10 +15,11 @@ from engine.rt import QUANTUM
 
 LEGATO_S = 0.01                           # a note goes on so long under the one it slides into
 ONE_PITCH = 1e-4                          # how near two pitches are the same, as in the rig
+STRIP = ("level_db", "pan", "mute")
 SENTENCE_LETTERS = 200                    # of a sentence in a marker
 
 
-@dataclass
+@dataclass(slots=True)
 class Played:
     """One note: the samples at which it begins and ends, its exact pitch, 0..1, whether it was
     slid to."""
@@ -29,7 +30,7 @@ class Played:
     slide: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class Move:
     """A parameter sets out for a value, with its time constants up and down."""
     sample: int
@@ -40,7 +41,7 @@ class Move:
 
 @dataclass
 class Line:
-    """A part: its notes in the order they began, its Midi, and how its parameters moved.
+    """A part: its notes in the order they began, its Midi, and how what leaves as controllers moved.
 
     moves     parameter's name -> Moves, the first at where the set put it;  params  name -> Param
     programs  (sample, program, bank) of each set that had it
@@ -64,7 +65,7 @@ class Score:
     def __init__(self, take):
         self.take, self.name = take, str(take.head.get("set", take.path.stem))
         self.rate_hz, self.samples = take.head["rate_hz"], int(take.samples)
-        self.grid = Grid(take.tempo, self.rate_hz)
+        self.grid = Grid(take.tempo(), self.rate_hz)
         self.made = [sets.read(t["source"], t["name"], None) for t in take.tables]
         self.lines, self._decks, self._open = {}, {}, {}
         self._registries = [made.registry() for made in self.made]
@@ -80,8 +81,9 @@ class Score:
         self._midi = [midi_of(m.parts, m.tuning, m.sends, bent) for m in self.made]
         for made, registry, midi in zip(self.made, self._registries, self._midi, strict=True):
             for name in made.parts:
-                params = {path.partition(".")[2]: registry.params[i]
-                          for path, i in registry.index.items() if path.partition(".")[0] == name}
+                wanted = (f"{name}.{parameter}" for parameter in (*STRIP, *midi[name].cc.values()))
+                params = {path.partition(".")[2]: registry.params[registry.index[path]]
+                          for path in wanted}
                 line = self.lines.setdefault(name, Line(name, midi[name], params))
                 line.params = params | line.params
 

@@ -65,7 +65,9 @@ def ticks_of(score, samples):
 
 def _first(score):
     """The tempo map, the bar, the sections and sentences."""
-    track = [(0, mid.words(mid.NAME, score.name)), (0, mid.signature())]
+    track = [(0, mid.words(mid.NAME, score.name))]
+    track += [(step * mid.STEP_TICKS, mid.signature(sixteenths))
+              for step, sixteenths in score.grid.signatures]
     before = None
     for step, _, bpm in score.grid.rows.tolist():
         if before is None or abs(bpm - before) > BPM_HAIR:

@@ -78,18 +78,19 @@ class Session:
         while not self.conductor.queue and time.monotonic() < end:
             p.wait()
             self.conductor.arrive()
-        origin = self.rig.sample + round(START_S * p.clock.rate_hz)
-        p.clock = self.conductor.clock = Clock(p.clock.rate_hz, p.made.bpm, origin)
-        self.conductor.lead = round(LEAD_S * p.clock.rate_hz) + 2 * (self.stream.block or 128)
         self.actions = Actions(self.conductor, self.say, p.made.temperature)
-        self.connections.begin(self.conductor, self.stream, self.actions)
+        first, blocks = self.rig.sample, 2 * (self.stream.block or 128)
+        self.stream.start()                   # ports are connected before the first note
+        origin = self.rig.sample + round(START_S * p.clock.rate_hz) + blocks
+        p.clock = self.conductor.clock = Clock(p.clock.rate_hz, p.made.bpm, origin)
+        self.conductor.lead = round(LEAD_S * p.clock.rate_hz) + blocks
+        self.connections.begin(self.conductor, self.stream, first, self.actions)
         gc.collect()
         gc.freeze()
         gc.disable()
         sys.setswitchinterval(SWITCH_S)
         self._thread = threading.Thread(target=self._conduct, name="conductor", daemon=True)
         self._watcher = threading.Thread(target=self._watch, name="set watcher", daemon=True)
-        self.stream.start()
         self._thread.start()
         self._watcher.start()
 
@@ -156,7 +157,7 @@ class Session:
     def _pace(self):
         """How a model that runs keeps up: "ready", "held", "late" or "stalled"."""
         conductor, times = self.conductor, list(self.conductor.arrived_s)
-        if conductor.held:
+        if conductor.held or not conductor.clock.rolls:
             return "held"
         if not conductor.lost or conductor.queue or len(times) < 2:
             return "ready"
@@ -258,7 +259,10 @@ class Session:
             levels_db=self.rig.tables[c.deck].levels_db(), master_db=self.rig.master_db(),
             loudness=self.rig.loudness.read(),
             late_blocks=int(counters["late_blocks"]), late_records=c.late_records,
-            late_notes=c.late_notes, model_state=self._model_state, messages=list(self.messages)[-8:],
+            late_notes=c.late_notes, model_state=self._model_state,
+            ahead_ms=1e3 * (p.clock.place_of(c.step) - self.rig.sample) / self.rig.rate_hz,
+            late_events=self.rig.counters()["late_events"], connected=self.connections.words(),
+            messages=list(self.messages)[-8:],
             mutes=set(c.hands.mutes), pending=self.actions.pending and
             f"{self.actions.pending} in {left} beat{'s' * (left > 1)}",
             recording=self.options.record if p.recorder else "", seconds=self.seconds,
@@ -276,7 +280,7 @@ class Session:
         if not self._thread.is_alive():       # the event ring has one writer
             self.conductor.panic()
             self.connections.leave()
-            time.sleep(0.05)
+            time.sleep(max(0.05, 3 * (self.stream.block or 128) / self.rig.rate_hz))
         self.stream.close()
         self.connections.close()
         self._journal()

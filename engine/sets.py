@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from engine.clip import Clip
 from engine.clock import check_bpm
 from engine.errors import EngineError, SetError, suggestion
 from engine.formats.scl import EQUAL, Equal, Tuning
@@ -214,9 +215,9 @@ class _Reader:
         named = {k.arg: self.value(k.value) for k in node.keywords if k.arg}
         if len(named) < len(node.keywords):
             raise self.fault(node, "** is not allowed in a set")
-        if made is Tuning:
-            if self.folder is None:
-                return EQUAL
+        if made is Tuning and self.folder is None:
+            return EQUAL
+        if made in (Tuning, Clip):
             named.setdefault("folder", self.folder)
         try:
             return made(*arguments, **named)

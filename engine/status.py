@@ -20,6 +20,9 @@ class Status:
     late_blocks: int = 0
     late_records: int = 0
     late_notes: int = 0
+    ahead_ms: float = 0.0                 # how long before it sounds the next step is sent
+    late_events: int = 0                  # that reached the rig after their sample
+    connected: str = ""                   # what the session is connected to, and how it keeps up
     model_state: str = ""
     messages: list = field(default_factory=list)
     mutes: set = field(default_factory=set)

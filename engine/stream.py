@@ -241,6 +241,10 @@ class Stream:
     def carries_midi(self):
         return self._own_jack and self.wires.midi
 
+    def unfit(self):
+        """The line for a MIDI port that is carried and that nothing fits, or ""."""
+        return self._output.unfit() if self.carries_midi and self._output else ""
+
     @property
     def on_device(self):
         """True while a device calls; False while the keeper plays for nobody."""

@@ -13,12 +13,12 @@ import numpy as np
 from engine import jack
 from engine import stream_jack_callback as layout
 from engine.errors import DeviceError
-from engine.jack_connections import Connections, Wish, pattern
+from engine.jack_connections import Connections, Pattern, Wish
 from engine.records import MESSAGE
 from engine.ring import Ring
 from engine.stream_portaudio import JACK, Device
 
-NAME = "jack"
+NAME, VIRTUAL = "jack", "virtual:"
 URGENT_SLOTS, FLUSH_S, STEP_S = 4096, 0.25, 0.001
 NOTE_OFF, NOTE_ON, PRESSURE, CONTROL, PROGRAM, SYSTEM = 0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xF0
 SUSTAIN, SOUND_OFF, NOTES_OFF = 64, 120, 123
@@ -29,7 +29,8 @@ CHANNELS, KEYS = 16, 128
 class Wires:
     """What a stream carries beside its sound.
 
-    midi_outs   (port's name, Ring(MESSAGE), pattern of the ports to play to, or None) each
+    midi_outs   (port's name, Ring(MESSAGE), pattern of the ports to play to, or None) each; the
+                pattern "virtual:NAME" connects nothing, and names the port
     midi_in     the Ring(MESSAGE) for what comes in, or None
     midi_ins    (port's name, pattern of the ports to hear, or None) each; a message's `port` is
                 the place here
@@ -43,9 +44,6 @@ class Wires:
     held: np.ndarray | None = None
 
     def __post_init__(self):
-        for _, fits in (*((n, f) for n, _, f in self.midi_outs), *self.midi_ins):
-            if fits:
-                pattern(fits)
         for ring in (*(ring for _, ring, _ in self.midi_outs), *filter(None, [self.midi_in])):
             if ring.dtype != MESSAGE or ring.slots & (ring.slots - 1):
                 raise ValueError("a MIDI ring holds MESSAGE rows, a power of two of them")
@@ -69,6 +67,11 @@ def clean(name):
     return re.sub(r"[^\w .+-]", "-", str(name))[:48] or "port"
 
 
+def port_name(name, fits):
+    """A MIDI port's name: its own, or the one its pattern asks for."""
+    return clean(fits[len(VIRTUAL):] if fits and fits.startswith(VIRTUAL) else name)
+
+
 def device_of(name, channels):
     """The Device that stands for JACK. No client is opened for it."""
     return Device(-1, name, JACK, channels, 0.0, 0.0, False)
@@ -84,7 +87,7 @@ class JackOutput:
     def __init__(self, name, channels, rate_hz, stream_words, wires, say):
         self.wires, self._say, self.width = wires, say, channels
         self._stream = stream_words
-        self._connections = None
+        self._connections, self._one = None, threading.Lock()     # one call of libjack at a time
         self._lib, self.client = jack.library(), jack.open_client()
         try:
             own_hz = self._lib.get_sample_rate(self.client)
@@ -97,8 +100,15 @@ class JackOutput:
             self._register(channels)
             self.latency_s = self._latency_frames() / rate_hz
         except BaseException:
-            jack.patiently(lambda: self._lib.client_close(self.client))
+            self._ask(self._lib.client_close)
             raise
+
+    def _ask(self, function):
+        """function(client), when what was asked before is answered. Raises DeviceError."""
+        def ask():
+            with self._one:
+                return function(self.client)
+        return jack.patiently(ask)
 
     # ---- ports
     def _port(self, name, midi, takes):
@@ -116,12 +126,13 @@ class JackOutput:
         for channel, name in enumerate(sound_names(channels, wires.part_names)):
             sounds[channel, :2] = self._port(name, False, False), channel
         self.urgent = [Ring(None, MESSAGE, URGENT_SLOTS) for _ in wires.midi_outs]
-        for row, urgent, (name, ring, _) in zip(outs, self.urgent, wires.midi_outs, strict=False):
-            row[layout.PORT] = self._port(clean(name), True, False)
+        for row, urgent, (name, ring, fits) in zip(outs, self.urgent, wires.midi_outs,
+                                                   strict=False):
+            row[layout.PORT] = self._port(port_name(name, fits), True, False)
             row[layout.URGENT:layout.URGENT + 3] = ring_words(urgent)
             row[layout.MAIN:layout.MAIN + 3] = ring_words(ring)
-        for index, (name, _) in enumerate(wires.midi_ins):
-            ins[index, :2] = self._port(clean(name), True, True), index
+        for index, (name, fits) in enumerate(wires.midi_ins):
+            ins[index, :2] = self._port(port_name(name, fits), True, True), index
         words[layout.GET_BUFFER:layout.GET + 1] = self._lib.addresses
         words[[layout.SOUNDS, layout.SOUND_ROWS]] = channels, sounds.ctypes.data
         words[[layout.OUTS, layout.OUT_ROWS]] = len(wires.midi_outs), outs.ctypes.data
@@ -140,14 +151,14 @@ class JackOutput:
     def _wishes(self):
         target = None
         if self.device.name != NAME:
-            target = re.compile(f"^{re.escape(self.device.name)}:")
+            target = Pattern(f"^{re.escape(self.device.name)}:")
         names = sound_names(self.width, self.wires.part_names)[:2]
         yield from (Wish(f"{self.name}:{name}", False, False, target, place)
                     for place, name in enumerate(names))
         ends = [(name, fits, False) for name, _, fits in self.wires.midi_outs]
         ends += [(name, fits, True) for name, fits in self.wires.midi_ins]
-        yield from (Wish(f"{self.name}:{clean(name)}", True, takes, pattern(fits))
-                    for name, fits, takes in ends if fits)
+        yield from (Wish(f"{self.name}:{clean(name)}", True, takes, Pattern(fits))
+                    for name, fits, takes in ends if fits and not fits.startswith(VIRTUAL))
 
     def _latency_frames(self):
         """What the playback ports say, at least one period."""
@@ -158,11 +169,20 @@ class JackOutput:
     def start(self):
         """Begins the calls, then connects. Raises DeviceError when JACK refuses."""
         self.words[[layout.FLUSH, layout.FLUSHED]] = 0
-        if jack.patiently(lambda: self._lib.activate(self.client)):
+        if self._ask(self._lib.activate):
             raise DeviceError("JACK refuses to activate the client; see the server's own messages")
         self._connections = Connections(self.client, self.name, self.words, list(self._wishes()),
-                                        self._say)
-        jack.patiently(self._connections.start)
+                                        self._say, self._one)
+        self._ask(lambda client: self._connections.start())
+
+    def unfit(self):
+        """The line for the first of our MIDI ports that no port fits, "" when there is none."""
+        from engine.wires.ports import IN, OUT, unknown
+        looking = Connections(self.client, self.name, self.words, [], self._say, self._one)
+        for wish in self._wishes():
+            if wish.midi and not looking.fitting(wish, True):
+                return unknown(IN if wish.takes else OUT, wish.fits.text, looking.candidates(wish))
+        return ""
 
     @property
     def lost(self):
@@ -171,16 +191,15 @@ class JackOutput:
 
     def stop(self):
         """Sends what waits, ends what sounds, then ends the calls. Raises DeviceError when lost."""
-        if self._connections and not self._connections.stop():
-            raise DeviceError("JACK does not answer")
-        self._connections = None
+        if self._connections:
+            self._connections.stop()
         if self.lost:
             raise DeviceError("the JACK server has gone")
         if self.wires.midi_outs:
             self._flush()
             if self._end_held() and self._flush():
                 self.wires.held[:] = 0
-        jack.patiently(lambda: self._lib.deactivate(self.client))
+        self._ask(self._lib.deactivate)
 
     def _flush(self):
         """True when the callback has sent all there is, and its readers have had their turn."""
@@ -208,15 +227,19 @@ class JackOutput:
         """Gives the client back. Raises DeviceError when it does not answer: then call `leave`."""
         if self.lost:
             raise DeviceError("the JACK server has gone")
-        jack.patiently(lambda: self._lib.client_close(self.client))
+        self._ask(self._lib.client_close)
 
     def leave(self):
         """Silences a client whose server died or hangs; one that only hangs is closed then."""
         self.words[layout.STREAM] = 0
-        free = self._connections is None or self._connections.stop()
-        if free and not self.lost:
-            threading.Thread(target=lambda: self._lib.client_close(self.client), daemon=True,
-                             name="close JACK").start()
+        if self._connections:
+            self._connections.stop()
+        threading.Thread(target=self._close_late, daemon=True, name="close JACK").start()
+
+    def _close_late(self):
+        with self._one:
+            if not self.lost:
+                self._lib.client_close(self.client)
 
     def counters(self):
         """Messages out and in: late, refused for want of room (sent later), lost."""

@@ -157,6 +157,8 @@ def rows(status, width, height, line=None):
     rule = Text("─" * width, style="dim", end="")
     recording = "● take  " if status.recording else ""
     late = f"{status.late_blocks} late blocks  {status.late_records} late records"
+    if width >= 80:
+        late = f"{status.ahead_ms:.0f} ms ahead  {status.late_events} late events  {late}"
     top = [_pair(place(status), f" {recording}{clock(status.seconds)}", width),
            _pair(status.pending or "", loudness(status, width), width, "bold yellow"), rule]
     words = [Text(text, end="", no_wrap=True) for text in tail(status.text, width, TEXT_ROWS)]
@@ -165,7 +167,8 @@ def rows(status, width, height, line=None):
             for s, message in status.messages[-MESSAGES:]]
     typed = fit(HELP, width, "dim") if line is None else fit(
         f"prompt: {tail(line, width - 10, 1)[0]}▏", width)
-    bottom = [rule, _pair(f"model {status.model_state}", f"  {late}", width), *told, typed]
+    model = f"model {status.model_state}" + f"; {status.connected}" * bool(status.connected)
+    bottom = [rule, _pair(model, f"  {late}", width), *told, typed]
     middle = [rule, *_columns(status, width)]
     room = max(height - len(top) - len(words) - len(bottom), 0)
     return [*top, *words, *middle[:room], *bottom][:height]

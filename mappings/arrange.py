@@ -188,7 +188,7 @@ class Arranger:
 
     def _drums(self):
         """The fixed groove, a build's roll, and the fill that closes eight bars."""
-        strikes = drums.groove(self.active)
+        strikes = drums.groove([role for role in self.active if role not in self.grammars])
         if self.scene.roll and "clap" in self.active:
             strikes = drums.roll(strikes, self.form.section_bar)
         elif self.form.fill and drums.fills_for(self.active):
@@ -202,6 +202,9 @@ class Arranger:
     def struck(self, role, place):
         """Rows that an edit strikes where there were none; place 0..1 chooses the tone."""
         grammar = self.grammars[role]
-        tone = int(place * 9) - 4 if grammar.kind == "hook" else int(place * 3.99)
+        if grammar.kind == "clip":
+            tone = grammar.tone(place)
+        else:
+            tone = int(place * 9) - 4 if grammar.kind == "hook" else int(place * 3.99)
         mark = Mark(0, 1.0, tone, grammar.level - 0.1, False, "")
         return rows_of(grammar, self.part(role), mark, self.here)

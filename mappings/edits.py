@@ -18,6 +18,9 @@ class Editor:
     def __init__(self, music, memory):
         self.music, self.memory = music, memory
         self.left = 0
+        known = [role for _, role in BANDS]
+        self.bands = BANDS + tuple((given.onset, given.role) for given in music.grammars
+                                   if given.kind == "clip" and given.role not in known)
 
     def open_bar(self):
         """k for the bar: one after a calm bar, more after surprising ones."""
@@ -43,7 +46,8 @@ class Editor:
 
     def _role(self, frame, active):
         """The sounding role whose band writes the most."""
-        bands = [(read(frame, name)[0], role) for name, role in BANDS if role in active]
+        bands = [(read(frame, name)[0], role) for name, role in self.bands
+                 if role in active]
         return max(bands)[1] if bands else ""
 
     def _edit(self, frame, role, place, rows, arranger, cause):

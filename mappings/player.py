@@ -86,7 +86,8 @@ class Player:
             level *= SOFTEST + TOUCH * value
             cause = f"{cause}; touch {name} {value:.2f}"
         return Note(row.part, float(row.pitch_st), min(max(level, QUIETEST), 1.0),
-                    self._swung(row.step), max(0.1, row.length_steps), row.slide, cause)
+                    self._swung(row.step) if row.delay_steps is None else row.delay_steps,
+                    max(0.1, row.length_steps), row.slide, cause)
 
     def _throw(self, fresh, place):
         """A sentence end throws the stab into the echo; the next beat takes it back."""

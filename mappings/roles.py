@@ -21,6 +21,7 @@ class Row:
     slide: bool
     cause: str
     touch: str = ""
+    delay_steps: float | None = None      # None: as swing has it
 
 
 @dataclass
@@ -88,13 +89,15 @@ def pitches(grammar: Grammar, mark, here: Harmony):
         return [here.hook_st(grammar, mark.place, mark.step % 4 == 0)]
     if grammar.kind in ("stab", "pad"):
         return here.voicing(grammar)
+    if grammar.kind == "clip":
+        return [min(max(mark.place + grammar.shift_st(here.tonic), 0.0), 127.0)]
     return [here.perc_st(mark.place) if len(grammar.tones) > 1 else DRUM_ST]
 
 
 def rows_of(grammar: Grammar, part, mark, here: Harmony):
     """A mark as rows, one a pitch."""
     return [Row(part, grammar.role, mark.step, pitch, mark.level * (1.0 - SOFTER * i),
-                mark.length_steps, mark.slide, mark.cause, grammar.touch)
+                mark.length_steps, mark.slide, mark.cause, grammar.touch, mark.delay_steps)
             for i, pitch in enumerate(pitches(grammar, mark, here))]
 
 

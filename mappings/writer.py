@@ -6,6 +6,7 @@ accents and slides. Thread: any.
 """
 from dataclasses import dataclass, replace
 
+from mappings.given import cell_bars, varied_bar
 from mappings.memory import read
 from mappings.music import STEPS, Grammar
 
@@ -16,13 +17,15 @@ HOOK_MOVES = (-2, -1, -1, 1, 1, 2)        # scale steps to a hook's next note, b
 
 @dataclass(frozen=True)
 class Mark:
-    """One strike of a cell. place: index of a chord tone; of a hook, scale steps off its middle."""
+    """One strike of a cell. place: index of a chord tone; of a hook, scale steps off its middle; of
+    a clip, the MIDI number. delay_steps: how late it is; None: as swing has it."""
     step: int
     length_steps: float
     place: int
     level: float
     slide: bool
     cause: str
+    delay_steps: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,8 @@ def write_bar(grammar, frames, density, letter):
 
 def write(grammar, memory, density, name):
     """A cell of one to four bars; each letter of the form has its own frames."""
+    if grammar.kind == "clip":
+        return Cell(grammar.role, name, cell_bars(grammar, memory, density, Mark))
     letters = sorted(set(grammar.form))
     frames = memory.window(STEPS * len(letters))
     written = {letter: write_bar(grammar, frames[STEPS * i:STEPS * (i + 1)], density,
@@ -121,6 +126,10 @@ def write(grammar, memory, density, name):
 
 def varied(cell, grammar, memory, density, name):
     """The cell with its last bar, or the second half of its only one, written anew."""
+    if grammar.kind == "clip":
+        since = 0 if len(cell.bars) > 1 else STEPS // 2
+        last = varied_bar(grammar, cell.bars[-1], memory, since)
+        return replace(cell, name=name, bars=(*cell.bars[:-1], last))
     fresh = write_bar(grammar, memory.window(STEPS), density, f"cell {name}'")
     if len(cell.bars) > 1:
         return replace(cell, name=name, bars=(*cell.bars[:-1], fresh))

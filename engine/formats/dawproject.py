@@ -8,6 +8,7 @@ source  github.com/bitwig/dawproject, Project.xsd and MetaData.xsd, version 1.0
 import os
 import shutil
 import zipfile
+from importlib.metadata import version as installed
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -108,11 +109,12 @@ def number(x):
 def project(score, stems):
     """The root element of project.xml."""
     song = _Song(score)
-    song.add(song.root, "Application", named=False, name="hiddenstage", version="1.0")
+    song.add(song.root, "Application", named=False, name="hiddenstage",
+             version=installed("hiddenstage"))
     transport = song.add(song.root, "Transport", named=False)
     tempo = song.real(transport, "Tempo", "Tempo", "bpm", score.grid.rows[0, 2],
                       *LIKE_BITWIG["Tempo"])
-    song.add(transport, "TimeSignature", denominator=4, numerator=4)
+    signature = song.add(transport, "TimeSignature", **_bar(score.grid.signatures[0][1]))
     structure = song.add(song.root, "Structure", named=False)
     master = ElementTree.Element("Track")
     out = song.channel(master, "master")
@@ -131,8 +133,27 @@ def project(score, stems):
     structure.append(master)
     master.set("id", f"id{song.count}")
     song.count += 1
-    _arrange(song, tracks, features, tempo, stems)
+    _arrange(song, tracks, features, stems)
+    _time(song, tempo, signature)
     return song.root
+
+
+def _bar(sixteenths):
+    if sixteenths % 4 == 0:
+        return {"denominator": 4, "numerator": sixteenths // 4}
+    return {"denominator": 16, "numerator": sixteenths}
+
+
+def _time(song, tempo, signature):
+    """Tempo and bars as automation."""
+    arrangement = song.root.find("Arrangement")
+    _points(song, arrangement, "TempoAutomation", tempo, "bpm",
+            ((step / 4, bpm) for step, _, bpm in song.score.grid.rows.tolist()))
+    lane = song.add(arrangement, "TimeSignatureAutomation", timeUnit="beats")
+    song.add(lane, "Target", named=False, parameter=signature.get("id"))
+    for step, sixteenths in song.score.grid.signatures:
+        song.add(lane, "TimeSignaturePoint", named=False, time=number(step / 4),
+                 **_bar(sixteenths))
 
 
 def _features(song, structure, out):
@@ -149,7 +170,7 @@ def _features(song, structure, out):
     return track, found
 
 
-def _arrange(song, tracks, features, tempo, stems):
+def _arrange(song, tracks, features, stems):
     score, whole = song.score, song.beat(song.score.samples)
     arrangement = song.add(song.root, "Arrangement")
     lanes = song.add(arrangement, "Lanes", timeUnit="beats")
@@ -174,8 +195,6 @@ def _arrange(song, tracks, features, tempo, stems):
             _points(song, mine, "Points", parameter, "linear",
                     zip((score.grid.steps_of(samples) / 4).tolist(), values.tolist(), strict=True))
     _markers(song, arrangement)
-    _points(song, arrangement, "TempoAutomation", tempo, "bpm",
-            ((step / 4, bpm) for step, _, bpm in score.grid.rows.tolist()))
 
 
 def _clips(song, lanes, track):

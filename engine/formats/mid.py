@@ -30,9 +30,10 @@ def tempo(bpm):
     return _meta(0x51, min(max(round(60e6 / bpm), 1), (1 << 24) - 1).to_bytes(3, "big"))
 
 
-def signature(beats=4):
-    """A bar of so many quarter notes."""
-    return _meta(0x58, bytes((beats, 2, 24, 8)))
+def signature(sixteenths):
+    """A bar of so many sixteenths, in quarter notes where it can be."""
+    whole = sixteenths % 4 == 0
+    return _meta(0x58, bytes((sixteenths // 4 if whole else sixteenths, 2 if whole else 4, 24, 8)))
 
 
 def port(number):

@@ -89,6 +89,11 @@ class Binding:
             self.handle.send_message(data)
             return True
 
+    def receive(self):
+        """(message, seconds since the one before) that came in, or None."""
+        with self._lock:
+            return self.handle and self.handle.get_message()
+
     def _room(self, size):
         """Whether RtMidi's own ring to JACK holds so many bytes more: with a dead server nobody
         empties it, and a full one holds the interpreter for ever. What was written before the last

@@ -23,7 +23,8 @@ class Controls:
 
     entries, rows   the registry, and the rows of the control file
     send_command(address, values, text, kind, time_ns)   False while there is no room
-    send_feedback(port, data)   bytes back to the controller that was heard on a port
+    send_feedback(port, data)   bytes back to the controller that was heard on a port (before it was
+                    heard, a row's own words for it); False: it is not there
     say(text)       a line for the performer
     change(function)   makes the control file's rows others; returns them (see ControlFile.change)
     counts          what came in and what was not understood
@@ -81,7 +82,8 @@ class Controls:
 
     # ---- in
     def hear(self, port, time_ns, data):
-        """One MIDI message from a port (its name), at a monotonic time."""
+        """One MIDI message from a port (its name), at a monotonic time; 0: now."""
+        time_ns = time_ns or time.monotonic_ns()
         with self._lock:
             self.counts["heard"] += 1
             try:
@@ -207,7 +209,14 @@ class Controls:
         port = control.port or control.bound.row.port
         shown = control.shows(present, now_ns) if port else None
         for data in message_of(control, *shown) if shown else ():
-            self._back(port, data)
+            if self._back(port, data) is False:
+                control.unseen()
+
+    def show_again(self):
+        """A controller was plugged in: whatever it shows is told anew."""
+        with self._lock:
+            for control in self.controls:
+                control.unseen()
 
     # ---- learning while playing
     def act(self, address, text=""):

@@ -111,7 +111,10 @@ class Watch:
             used |= {key // 128 for key in self.sounding(port)}
 
     def _follow(self, destinations):
-        """Binds what is new, lets go of what is no longer played."""
+        """Binds what is new, lets go of what is gone; raises ValueError when it is no plan."""
+        if not (isinstance(destinations, list)
+                and all(isinstance(place, dict) for place in destinations)):
+            raise ValueError(destinations)
         wanted = {}
         for port, place in enumerate(destinations[:len(self.used)]):
             for pattern in _patterns(place):

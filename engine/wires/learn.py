@@ -4,9 +4,10 @@ Thread: control.
 import contextlib
 import difflib
 import queue
+import threading
 import time
 
-from engine.errors import EngineError, SetError
+from engine.errors import SetError
 from engine.wires.bound import places
 from engine.wires.control_file import ControlFile, file_of
 from engine.wires.hearing import Hearing
@@ -154,23 +155,19 @@ def listening(patterns, heard, say):
 
     raises  EngineError when there is none that fits
     """
-    from engine.wires.binding import Binding
-    from engine.wires.ports import IN, NONE, Ports
-    ports, bindings = Ports(), []
+    from engine.wires.ears import POLL_S, Ears
+    ears, leaving = Ears(patterns), threading.Event()
 
-    def ready(handle, name):
-        handle.set_callback(lambda event, data=None: heard(
-            name, time.monotonic_ns(), bytes(event[0])))
+    def ask():
+        while not leaving.wait(POLL_S):
+            for event in ears.hear():
+                heard(*event)
+    thread = threading.Thread(target=ask, name="ears", daemon=True)
+    thread.start()
     try:
-        patterns = patterns or ports.names(IN)
-        if not patterns:
-            raise EngineError(NONE)
-        for k, pattern in enumerate(patterns):
-            bindings.append(Binding(ports, IN, pattern, f"learn-{k + 1}"))
-            ready(bindings[-1].handle, bindings[-1].bound)
-        say(f"listening to {', '.join(binding.bound for binding in bindings)}")
+        say(f"listening to {', '.join(ears.names)}")
         yield
     finally:
-        for binding in bindings:
-            binding.close()
-        ports.close()
+        leaving.set()
+        thread.join()
+        ears.close()

@@ -2,6 +2,8 @@
 import asyncio
 import threading
 
+from engine.records import MESSAGE
+from engine.ring import Ring
 from engine.wires.board import MIDI_LATE, MIDI_SENT, MIDI_UNHEARD, MIDI_UNSENT
 from engine.wires.midi_in import MidiIn
 from engine.wires.midi_out import MidiOut
@@ -22,6 +24,7 @@ class Midi:
         self.outs, self.ins = MidiOut(stage, self.ports), MidiIn(stage, self.ports)
 
     def start(self):
+        _load()
         self.outs.start()
         self.ins.start()
         return self
@@ -44,6 +47,15 @@ class Midi:
             self.outs.close()
             self.ins.close()
             self.ports.close()
+
+
+def _load():
+    """A ring's compiled code, by using one: it takes up to a second, and holds the threads up."""
+    ring = Ring(None, MESSAGE, slots=2)
+    ring.slot()
+    ring.publish()
+    ring.front()
+    ring.pop()
 
 
 def serve_midi(stage):

@@ -31,6 +31,7 @@ from engine.wires.ports import OUT
 POLL_S = 0.001                            # how long a new row may wait unseen
 LATE_NS, STALE_NS = 2_000_000, 200_000_000    # counted as late; too late for a note to begin
 SENSING_S = 0.25
+AGAIN_S = 0.12                            # a client of JACK that comes or goes may cost a cycle
 PATIENCE_S = 0.3                          # how long an ending waits for room
 SLACK = 29                                # PR_SET_TIMERSLACK
 
@@ -55,13 +56,15 @@ class Ledger:
         elif kind in (NOTE_OFF, NOTE_ON):
             self.held.discard((channel, data[1]))
 
-    def endings(self):
-        """The messages that end everything."""
+    def endings(self, stop=False):
+        """The messages that end everything, with `stop` the clock's run too."""
         for channel, key in sorted(self.held):
             yield bytes((NOTE_OFF | channel, key, 0))
         for channel in sorted(self.channels):
             for controller in ENDINGS:
                 yield bytes((CONTROL | channel, controller, 0))
+        if stop and self.running:
+            yield bytes((STOP,))
 
 
 class OutPort:
@@ -73,7 +76,7 @@ class OutPort:
                                or f"out-{number + 1}", setting.get("wait", False))
         self.ring, self.ledger, self.sensing = ring, Ledger(), setting.get("sensing", False)
         self.sent = self.late = self.stale = self.dropped = self.refused = 0
-        self._last_s = 0.0
+        self._last_s, self._again = 0.0, (0.0, set())
         self._lock = threading.Lock()
 
     def send(self, data):
@@ -93,26 +96,41 @@ class OutPort:
         if self.sensing and time.monotonic() - self._last_s > SENSING_S:
             self.send(bytes((SENSING,)))
 
-    def end(self, stop=True):
-        """Ends all that sounds, and the clock's run; True when all of it is on its way."""
+    def end(self, stop=False):
+        """Ends all that sounds, and with `stop` the clock's run; the messages for it."""
         with self._lock:
-            messages = [*self.ledger.endings(), *([bytes((STOP,))] if stop and self.ledger.running
-                                                  else [])]
-            until = time.monotonic() + PATIENCE_S
-            for message in messages:
-                while (done := self.binding.send(message)) is False and time.monotonic() < until:
-                    time.sleep(POLL_S)
-                if not done:
-                    return False
-            self.ledger.held.clear()
-            self.ledger.running = self.ledger.running and not stop
-            return True
+            messages = list(self.ledger.endings(stop))
+            if self._push(messages):
+                self.ledger.held.clear()
+                self.ledger.running = self.ledger.running and not stop
+            return messages
+
+    def _push(self, messages):
+        """True when all of them are on their way; waits a little for room."""
+        until = time.monotonic() + PATIENCE_S
+        for message in messages:
+            while (done := self.binding.send(message)) is False and time.monotonic() < until:
+                time.sleep(POLL_S)
+            if not done:
+                return False
+        return True
+
+    def close(self, messages):
+        """Says the endings once more, and closes."""
+        with self._lock:
+            self._push(messages)
+            self.binding.close()
 
     def look(self):
         """Follows the port's coming and going; a line for the performer, or None."""
         change = self.binding.look()
+        if self._again[1] and time.monotonic() > self._again[0]:
+            for channel, key in self._again[1] - self.ledger.held:
+                self.send(bytes((NOTE_OFF | channel, key, 0)))
+            self._again = 0.0, set()
         if change == "back":
-            self.end(stop=False)
+            self._again = time.monotonic() + AGAIN_S, set(self.ledger.held)
+            self.end()
             return f"MIDI out {self.name}: connected to {self.binding.bound}"
         if change == "gone":
             return f"MIDI out {self.name}: the port is gone; its notes wait for it to come back"
@@ -134,7 +152,8 @@ class MidiOut:
         self._thread = threading.Thread(target=self._run, name="midi-out", daemon=True)
 
     def start(self):
-        self._thread.start()
+        if self.ports:
+            self._thread.start()
 
     def send(self, port, data):
         """Something that has no sample (feedback to a controller's lights), now, from any
@@ -151,10 +170,11 @@ class MidiOut:
         self._leaving.set()
         if self._thread.is_alive():
             self._thread.join(PATIENCE_S)
-        for port in self.ports:
-            port.end()
-        for port in self.ports:
-            port.binding.close()
+        ended = [(port, port.end(stop=True)) for port in self.ports]
+        if any(messages for _, messages in ended):
+            time.sleep(AGAIN_S)
+        for port, messages in ended:
+            port.close(messages)
 
     def counters(self):
         return {name: sum(getattr(port, name) for port in self.ports)
@@ -167,7 +187,7 @@ class MidiOut:
             if self._panics != int(self.stage.board.words[PANIC]):
                 self._panics = int(self.stage.board.words[PANIC])
                 for port in self.ports:
-                    port.end(stop=False)
+                    port.end()
             wait_ns = min((self._serve(port) for port in self.ports), default=POLL_S * 1e9)
             for port in self.ports:
                 port.sense()

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from engine.errors import EngineError
+from engine.priority import lift
 from engine.wires.datagram import (
     IMMEDIATELY,
     MOST_BYTES,
@@ -21,6 +22,7 @@ from engine.wires.datagram import (
     read,
     wall_ns_of,
 )
+from engine.wires.osc_budget import Budget, Duty, Senders
 from engine.wires.osc_in import PANIC, Asked
 from engine.wires.osc_out import Out
 from engine.wires.osc_targets import resolved
@@ -29,47 +31,11 @@ RECEIVE_BYTES = 4 << 20                   # as much as the kernel gives: for a j
 BATCH, BATCH_S = 256, 0.003               # then the stage is given it, and others have their turn
 FLUSH_S, TICK_S, PAUSE_S = 0.001, 0.002, 0.1
 AHEAD_NS = 2 * 10 ** 9                    # how far a timetag may lie ahead
-RATE_HZ, BURST, MOST_SENDERS = 5000.0, 2000.0, 4096
 BYTES_A_MESSAGE, FREE = 4, 16             # of what is refused, 2^4 bytes count as a message, and
                                           # in a bundle each after 16 counts as two
 NEW_PATTERNS_HZ = 200.0
 TELL_FIRST_S, TELL_S = 1.0, 60.0
 _PANIC_BYTES = b"/panic\0\0"
-
-
-class Budget:
-    """So many a second, and so many at once."""
-
-    def __init__(self, rate_hz, burst, now_s):
-        self.rate_hz, self.burst, self.left, self.at_s = rate_hz, burst, burst, now_s
-
-    def take(self, now_s, count=1):
-        """False when nothing is left; what is taken may go below nothing."""
-        left = min(self.burst, self.left + (now_s - self.at_s) * self.rate_hz)
-        self.at_s, self.left = now_s, left - count if left >= 1.0 else left
-        return left >= 1.0
-
-
-class Senders:
-    """A budget for each sender; no more of them than `MOST_SENDERS`, the oldest go."""
-
-    def __init__(self):
-        self._budgets = {}
-
-    def of(self, sender, now_s):
-        found = self._budgets.get(sender)
-        if found is None:
-            if len(self._budgets) >= MOST_SENDERS:
-                self._forget(now_s)
-            found = self._budgets[sender] = Budget(RATE_HZ, BURST, now_s)
-        return found
-
-    def _forget(self, now_s):
-        """Those that were silent for a second lose nothing by it; else the older half goes."""
-        kept = {s: b for s, b in self._budgets.items() if now_s - b.at_s < BURST / RATE_HZ}
-        if len(kept) >= MOST_SENDERS // 2:
-            kept = dict(list(kept.items())[MOST_SENDERS // 2:])
-        self._budgets = kept
 
 
 def listening(host, port, advice="choose another with --osc"):
@@ -104,26 +70,30 @@ class Osc:
         self.sock = listening(wanted.get("host", "127.0.0.1"), int(wanted["port"]))
         self.asked = Asked(stage)
         self.out = Out(stage, self.sock, wanted.get("to", ()), self)
-        self._senders, self._paused_s = Senders(), None
-        self._patterns = Budget(NEW_PATTERNS_HZ, NEW_PATTERNS_HZ, time.monotonic())
+        now_s = time.monotonic()
+        self._senders, self._patterns = Senders(), Budget(NEW_PATTERNS_HZ, NEW_PATTERNS_HZ, now_s)
+        self._duty, self._reads, self._paused_s, self._rest_s = Duty(now_s), False, None, 0.0
         self._flushed_s, self._timer, self._loop = 0.0, None, None
-        self._told, self._tell_s = 0, time.monotonic() + TELL_FIRST_S
+        self._told, self._tell_s = 0, now_s + TELL_FIRST_S
 
     async def serve(self):
         """Until cancelled."""
+        lift()
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self.sock, self._drain)
         try:
             while True:
-                self._look()
-                self.out.tick(time.monotonic())
-                self._tell(time.monotonic())
+                now_s = time.monotonic()
+                self.follow()
+                self._press(now_s)
+                self.out.tick(now_s)
+                self._tell(now_s)
                 await asyncio.sleep(TICK_S)
         finally:
             self._loop.remove_reader(self.sock)
             self.sock.close()
 
-    def _look(self):
+    def follow(self):
+        """Another registry, if there is one."""
         if self.asked.look():
             self.out.follow(self.asked.entries, self.asked.addresses)
 
@@ -131,8 +101,8 @@ class Osc:
     def _drain(self):
         """Reads what is there, at most a batch."""
         now_s = time.monotonic()
-        end_s = now_s + BATCH_S
-        self._look()
+        end_s, began_s = now_s + BATCH_S, time.thread_time()
+        self.follow()
         receive, take = self.sock.recvfrom, self._take
         for _ in range(BATCH):
             try:
@@ -151,6 +121,9 @@ class Osc:
             self._flush()
         elif self.asked.waiting and not self._timer:
             self._timer = self._loop.call_later(FLUSH_S, self._flush)
+        rest_s = self._duty.rest_s(now_s, time.thread_time() - began_s)
+        if rest_s:
+            self._rest_s = now_s + rest_s                  # the next tick looks again
         self._press(now_s)
 
     def _flush(self):
@@ -166,17 +139,20 @@ class Osc:
             self._press(self._flushed_s)
 
     def _press(self, now_s):
-        """While no trigger finds room the socket is left alone: the kernel holds what comes. But
-        not for long: where the stage stands still, a panic must be heard, and the rest is
-        refused."""
-        if self.asked.full and self._paused_s is None:
+        """The socket is left alone while reading has had its share of the core, and while no
+        trigger finds room: the kernel holds what comes. But not for long: where the stage stands
+        still, a panic must be heard, and the rest is refused."""
+        if not self.asked.full:
+            self._paused_s = None
+        elif self._paused_s is None:
             self._paused_s = now_s
-            self._loop.remove_reader(self.sock)
-        elif self._paused_s is not None and (
-                not self.asked.full or now_s - self._paused_s >= PAUSE_S):
+        reads = now_s >= self._rest_s and (
+            self._paused_s is None or now_s - self._paused_s >= PAUSE_S)
+        if reads and not self._reads:
             self._loop.add_reader(self.sock, self._drain)
-            if not self.asked.full:
-                self._paused_s = None
+        elif self._reads and not reads:
+            self._loop.remove_reader(self.sock)
+        self._reads = reads
 
     def _take(self, data, sender, now_s):
         budget = self._senders.of(sender, now_s)

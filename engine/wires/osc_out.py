@@ -79,6 +79,7 @@ class Out:
 
     def _hear(self, place, values, text, sample):
         """One thing that the stage said."""
+        self.gate.follow()
         if not self.targets.all or place >= len(self.entries):
             return
         entry = self.entries[place]

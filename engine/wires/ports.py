@@ -101,8 +101,6 @@ def unknown(direction, pattern, names):
 
 def close(handle):
     """Closes a client of rtmidi whose server lives."""
-    if isinstance(handle, rtmidi.MidiIn):
-        handle.cancel_callback()
     handle.close_port()
     handle.delete()
 
@@ -112,6 +110,9 @@ class System:
 
     JACK never says that its server died: every call "succeeds" from then on. So a byte goes round
     from our own output to our own input; when it stays away, everything of JACK is given up.
+
+    No callbacks here or elsewhere: rtmidi holds the interpreter while it opens or closes a client,
+    JACK waits meanwhile for its cycle to end, and a callback in that cycle for the interpreter.
     """
 
     def __init__(self, name, number, watched=True):
@@ -141,20 +142,18 @@ class System:
         source, ear = self.listing[OUT], self.listing[IN]
         ear.open_virtual_port("loop")
         ear.ignore_types(active_sense=False)
-        ear.set_callback(self._heard)
         mine = [k for k, name in enumerate(source.get_ports())
                 if re.match(re.escape(client) + r"(-\d+)?:loop$", name)]
         source.open_port(mine[-1], name="loop-out")
         self.loops = self._sent = self._sent_ns = 0
-
-    def _heard(self, event, data=None):
-        self.loops += 1
 
     def alive(self, patience_s=DEAD_S):
         """Sends the byte round; False when the last one has not come back in time."""
         now_ns = time.monotonic_ns()
         if not self.watched:
             return True
+        while self.listing[IN].get_message():
+            self.loops += 1
         if self.loops < self._sent:
             return now_ns - self._sent_ns < patience_s * 1e9
         self._sent, self._sent_ns = self.loops + 1, now_ns

@@ -52,7 +52,7 @@ def listening(host, port):
     except OSError as fault:
         sock.close()
         raise EngineError(f"OSCQuery: cannot listen on {host}:{port} ({fault.strerror}); choose "
-                          "another port with --osc-query") from None
+                          "another port") from None
     sock.setblocking(False)
     return sock
 

@@ -1,6 +1,7 @@
 """The wires process's ends of the rings to the stage. Thread: control (any of the wires
 process)."""
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -31,18 +32,23 @@ class Stage:
         self.commands, self.feed = Ring(self.folder / "commands", COMMAND), Ring(
             self.folder / "feed", FEED)
         self.entries, self.version, self.values = [], 0, np.zeros(0)
-        self._lock, self.local = threading.Lock(), {}
+        self._lock, self.local, self._seen = threading.Lock(), {}, None
         self.refused = {}                     # kind of refusal -> count
         self.listeners = []                   # called with each (entry, values, text, sample)
         self.midi = None                      # `engine.wires.midi.Midi`, where ports are asked for
         self.look()
 
     def look(self):
-        """Reads the registry when it is another; True then."""
+        """Reads the registry when it is another; True then. Costs a glance at the file."""
         try:
+            glance = os.stat(self.folder / REGISTRY)
+            seen = glance.st_ino, glance.st_mtime_ns
+            if seen == self._seen:
+                return False
             found = json.loads((self.folder / REGISTRY).read_text())
         except (OSError, ValueError):
             return False
+        self._seen = seen
         if found["version"] == self.version:
             return False
         self.entries = [Entry.from_data(e) for e in found["entries"]]
@@ -71,6 +77,8 @@ class Stage:
 
     def hear(self):
         """Gives every listener what the stage has said since; any service may call it, often."""
+        if len(self.feed):
+            self.look()                       # what was said may be of a newer registry
         while (row := self.feed.front()) is not None:
             said = (int(row["entry"]), row["value"][:row["count"]].tolist(),
                     bytes(row["text"][:row["text_bytes"]]).decode(errors="replace"),

@@ -172,6 +172,10 @@ class Control:
         self._shown, self._shown_ns = raw, now_ns
         return raw, top
 
+    def unseen(self):
+        """What was to be shown was not: it is told again."""
+        self._shown = None
+
 
 def message_of(control, raw, top):
     """[bytes] of the control's own message, to be sent back to it."""

@@ -4,15 +4,28 @@ Each service is one part of what `settings` asks for: it takes the stage's ends,
 is cancelled. When the stage goes, however it goes, standard input ends and so does this process.
 """
 import asyncio
+import os
 import signal
 import sys
 import time
 
 from engine.errors import EngineError
-from engine.wires.board import WIRES_NS
+from engine.records import FEED
+from engine.ring import Ring
+from engine.wires.board import LINK_COUNT, WIRES_NS, Board
 from engine.wires.stage import Stage
 
 LOOK_S = 0.05
+
+
+def _warm():
+    """Loads (or compiles) what the rings and the board call, before anybody waits for it: 0.3 s."""
+    ring, board = Ring(None, FEED, slots=4), Board(None)
+    ring.slot()
+    ring.publish()
+    if ring.front() is not None:
+        ring.pop()
+    board.write(LINK_COUNT, LINK_BEAT=0.0)
 
 
 def services(stage):
@@ -24,8 +37,10 @@ def services(stage):
     found = []
     if "osc" in stage.settings:
         from engine.wires.osc import serve_osc
-        from engine.wires.query import serve_query
-        found += [serve_osc(stage), serve_query(stage)]
+        found.append(serve_osc(stage))
+        if stage.settings["osc"].get("port"):              # who only sends is not to be found
+            from engine.wires.query import serve_query
+            found.append(serve_query(stage))
     if stage.settings.get("midi_out") or stage.settings.get("midi_in"):
         from engine.wires.midi import serve_midi
         found.append(serve_midi(stage))
@@ -68,6 +83,7 @@ def main(folder):
     stage = Stage(folder)
     try:
         found = services(stage)
+        _warm()
         (stage.folder / "ready").touch()
         asyncio.run(_run(stage, found))
     except (EngineError, OSError) as fault:
@@ -77,4 +93,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    code = main(sys.argv[1])
+    sys.stderr.flush()
+    os._exit(code)                        # taking the compiler down takes up to a second

@@ -270,6 +270,27 @@ def test_start_and_stop_of_a_link_session():
     assert stage.heard[began][0] % 16 == 0 and abs(session.off_ms(stage)) < 0.5
 
 
+@pytest.mark.parametrize("rolls", [True, False])
+def test_the_performers_start_waits_for_the_sessions_bar(rolls):
+    session = Session(120.0)
+    stage = Stage(LinkIn(session.board))
+    stage.until(BEGIN_NS)
+    session.run(stage, 5.3)
+    if not rolls:
+        stage.follower.playing(False)
+        stage.transport.stop()
+        session.run(stage, 1.0, playing=0)
+    before, relocks = len(stage.heard), stage.follower.relocks
+    assert stage.follower.playing(True, 0)
+    session.run(stage, 4.0)
+    jump = next(k for k in range(max(1, before - 1), len(stage.heard))
+                if stage.heard[k][0] - stage.heard[k - 1][0] > 1
+                or stage.heard[k][1] - stage.heard[k - 1][1] > 0.2e9)
+    assert stage.heard[jump][0] % 16 == 0 and stage.heard[jump][0] + stage.transport.shift == 0
+    assert abs(session.off_ms(stage)) < 0.5 and stage.follower.relocks == relocks + 1
+    assert session.board.read(board_words.LINK_WISHES, "LINK_WISH_PLAYING") == [1.0]
+
+
 def test_a_wish_carries_what_is_still_open():
     board = Board(None)
     link = LinkIn(board)
@@ -282,6 +303,16 @@ def test_a_wish_carries_what_is_still_open():
     bpm, playing = board.read(board_words.LINK_WISHES, *names)
     assert math.isnan(bpm) and playing == 0.0
     assert link.state(1) == "lost" and link.beat_at(5) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_news_that_are_half_written_leave_the_last_ones():
+    session = Session(128.0, 5.0)
+    link = LinkIn(session.board)
+    session.board.write(board_words.LINK_COUNT, LINK_BEAT=5.0, LINK_NS=1e9, LINK_BPM=128.0)
+    assert link.beat_at(1e9) == 5.0
+    session.board.words[board_words.LINK_COUNT] += 1       # the wires process was interrupted
+    session.board.floats[board_words.LINK_BEAT] = 99.0
+    assert link.beat_at(1e9) == 5.0 and link.bpm == 128.0 and link.state(2e9) == "locked"
 
 
 def test_a_set_that_is_loaded_changes_no_session():
@@ -312,8 +343,16 @@ def test_the_performers_tempo_is_a_wish_and_a_clock_in_refuses_it():
     assert session.board.read(board_words.LINK_WISHES, "LINK_WISH_BPM") == [140.0]
     with pytest.raises(SetError, match="beats per minute"):
         stage.follower.tempo(4000.0)
+    room = Room(sent_before=2 * TICKS)
     with pytest.raises(SetError, match="at the sender"):
-        Room().stage.follower.tempo(130.0)
+        room.stage.follower.tempo(130.0)
+    room.run(20 * TICKS, sent=False)                       # nobody there: it is ours again
+    room.stage.follower.tempo(130.0)
+    room.stage.follower.nudge(10.0)
+    room.run(4 * TICKS, sent=False)
+    heard = [ns for _, ns in room.stage.heard[-12:]]
+    assert np.diff(heard)[-4:].mean() == pytest.approx(15e9 / 130.0, rel=1e-3)
+    assert room.stage.follower.trim_ms == 0.0
 
 
 # ---- nudges

@@ -179,7 +179,12 @@ def test_before_the_first_bar_and_while_it_stands_the_bars_stay_with_the_sound(t
     _, file, tracks = written(tmp_path, [note(early, "keys", 60), note(late, "keys", 62)],
                               clock=clock)
     seconds, found = seconds_of(file), notes_of(tracks["keys"])
-    assert [n[0] % (4 * 960) for n in found] == [0, 0]
+    bars = [(tick, m.numerator * 3840 // m.denominator)
+            for tick, m in absolute(file.tracks[0]) if m.type == "time_signature"]
+    for (tick, *_), phase in zip(found, (0, 0), strict=True):
+        start, bar = [b for b in bars if b[0] <= tick][-1]
+        assert (tick - start) % bar == phase
+    assert len(bars) > 2 and max(60e6 / tempo for _, tempo in tempo_at(file)) < 170
     for (tick, *_), sample in zip(found, (early, late), strict=True):
         assert abs(seconds(tick) - sample / RATE_HZ) < 2e-5
 

@@ -6,22 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from playing import HOUSE, Kept, started, until
 
-from engine import session
 from engine.errors import EngineError, SetError
-from engine.records import FADE, NOTE, PANIC, PREFILL, PROMPT, TARGET
-from engine.session import Options
+from engine.records import FADE, PANIC, PREFILL, PROMPT, TARGET
 from tests.engine.model.conftest import make
 
 ROOT = Path(__file__).resolve().parents[2]
-HOUSE = (ROOT / "sets" / "house.py").read_text(encoding="utf-8").replace("bpm=124", "bpm=240")
 BAR = 16
-PATIENCE_S = 120.0                        # only against hanging
 WORDS = "Rain fell on the roofs of the town and on the river and on the empty road. "
 PLANTED = '''"""Raises in a model process that finds the file named in PLANT."""
 import os
@@ -38,54 +34,6 @@ if any("engine.model.worker" in word for word in sys.orig_argv):
         beat(self)
     Rings.beat = planted
 '''
-
-
-def until(test, what):
-    """Waits for test() to be true and returns it."""
-    end = time.monotonic() + PATIENCE_S
-    while not (found := test()):
-        assert time.monotonic() < end, f"waited too long for {what}"
-        time.sleep(0.002)
-    return found
-
-
-class Kept:
-    """A recorder that keeps what it is told: chunks in order, applied events."""
-    states, fault = False, ""
-
-    def __init__(self):
-        self.rows, self.applied = [], []
-
-    def chunk(self, kind, payload):
-        self.rows.append((kind, payload))
-
-    def events(self, rows):
-        self.applied.extend(rows)
-
-    def table(self, sample, deck, source, name, noise_seed):
-        self.chunk(b"TABL", {"sample": sample, "deck": deck})
-
-    def close(self, samples):
-        pass
-
-    def shut(self):
-        pass
-
-    def of(self, kind):
-        return [payload for this, payload in self.rows if this == kind]
-
-    def notes(self, begin, end):
-        return [row for row in self.applied if row["kind"] == NOTE and begin <= row["sample"] < end]
-
-
-def started(folder, checkpoint, **more):
-    """A session on a copy of the house set, with a recorder that keeps everything."""
-    path = Path(folder) / "mine.py"
-    path.write_text(HOUSE, encoding="utf-8")
-    live = session.play(Options(set=str(path), model=str(checkpoint), audio="null", **more))
-    if not live.options.record:
-        live.conductor.recorder = live.performance.recorder = Kept()
-    return live
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from bench.jack import JackServer
 from bench.jack_peer import EVENT, Peer
 from engine import jack as library
 from engine import stream as streams
-from engine import stream_callback
 from engine import stream_jack_callback as layout
 from engine.errors import DeviceError
+from engine.jack_connections import Pattern
 from engine.records import MESSAGE
 from engine.ring import Ring
 from engine.rt import pointer
@@ -56,10 +56,13 @@ def stage(state, device="jack", rate_hz=RATE_HZ, **wires):
 
 @pytest.fixture
 def server(request):
-    """A JACK server; its period is the test's parameter."""
+    """A JACK server; its period is the test's parameter.
+
+    With real-time priority, where it is given: what a busy machine keeps from running is no peer.
+    """
     if reason := JackServer.missing():
         pytest.skip(reason)
-    server = JackServer(block=getattr(request, "param", 128)).start()
+    server = JackServer(block=getattr(request, "param", 128), real_time=True).start()
     yield server
     server.close()
 
@@ -93,9 +96,27 @@ def samples_at(heard, frames, channel=0):
     return heard["sound"][channel][np.asarray(frames) - heard["first_frame"]]
 
 
+def in_their_frames(heard, port, score):
+    """True when one input of a peer heard these rows, each with the sample it was for.
+
+    On a busy machine the server leaves out a cycle of a peer: what was in it is excused.
+    """
+    sound = heard["sound"][0]
+    there = set(sound[sound >= 0].astype(int))
+    missed = [row for row in score if row[0] % 65536 not in there]
+    events = heard["events"][heard["events"]["port"] == port]
+    got = list(zip(samples_at(heard, events["frame"]), map(data_of, events), strict=True))
+    assert len(missed) < len(score) / 10 and bool(missed) <= bool(heard["gaps"])
+    return got == [(sample % 65536, data) for sample, data in score if (sample, data) not in missed]
+
+
 def telling(sound, text, seconds=20.0):
     """Waits until a line of the stream holds this text."""
     return until(lambda: any(text in line for _, line in sound.messages), seconds)
+
+
+def counted(sound, text):
+    return sum(text in line for _, line in sound.messages)
 
 
 # ---- sound
@@ -120,10 +141,11 @@ def test_sound_arrives_as_computed_offline(server):
         again.ctypes.data, offline.ctypes.data, len(offline))
     for port, channel in enumerate((0, 3, 4, 7)):
         played = heard["sound"][port]
-        played = played[np.flatnonzero(np.nan_to_num(played) >= 2)[0]:]       # after the silence
-        start = int(played[0] - 0.25 * channel)
-        whole = SECOND // 2 - start
-        np.testing.assert_array_equal(played[:whole], offline[start:start + whole, channel])
+        played = played[np.nan_to_num(played) >= 2]             # after the silence
+        samples = np.round(played - 0.25 * channel).astype(int)
+        np.testing.assert_array_equal(played, offline[samples, channel])
+        assert (np.diff(samples) > 0).all() and len(samples) > 0.9 * SECOND
+        assert heard["gaps"] or (np.diff(samples) == 1).all()
     assert sound.counters()["frames"] == state[0] - state[1]
 
 
@@ -195,11 +217,7 @@ def test_every_message_in_its_frame(server):
     found = sound.counters()
     sound.close()
     heard = peer.finish()
-    for port, score in enumerate(scores):
-        events = heard["events"][heard["events"]["port"] == port]
-        assert [data_of(event) for event in events] == [data for _, data in score]
-        np.testing.assert_array_equal(samples_at(heard, events["frame"]),
-                                      [sample % 65536 for sample, _ in score])
+    assert all(in_their_frames(heard, port, score) for port, score in enumerate(scores))
     assert (found["midi_sent"], found["midi_late"], found["midi_refused"]) == (1800, 0, 0)
 
 
@@ -220,9 +238,7 @@ def test_a_port_without_room_loses_nothing_and_holds_up_nobody(server):
     heard = peer.finish()
     assert messages(heard) == [data for _, data in flood]
     assert found["midi_refused"] > 0 and found["midi_late"] > 0
-    events = heard["events"][heard["events"]["port"] == 1]
-    np.testing.assert_array_equal(samples_at(heard, events["frame"]),
-                                  [sample % 65536 for sample, _ in other])
+    assert in_their_frames(heard, 1, other)
 
 
 def test_late_and_now_and_nonsense(server):
@@ -291,7 +307,10 @@ def test_what_comes_in_has_its_sample(server):
     np.testing.assert_array_equal(got["size"], expected["size"])
     np.testing.assert_array_equal(got["data"], expected["data"])
     frames = sent["start_frame"] + expected["frame"]
-    np.testing.assert_array_equal(samples_at(heard, frames), got["sample"] % 65536)
+    samples = samples_at(heard, frames)
+    there = ~np.isnan(samples)
+    assert there.mean() > 0.9 and (there.all() or heard["gaps"])
+    np.testing.assert_array_equal(samples[there], got["sample"][there] % 65536)
     assert (got["port"] == 1).all()
     assert (found["midi_received"], found["midi_too_long"], found["midi_in_lost"]) == (400, 1, 0)
     wander_s = np.diff(got["time_ns"]) / 1e9 - np.diff(got["sample"]) / RATE_HZ
@@ -329,17 +348,39 @@ def test_a_port_that_returns_is_bound_again(server):
         time.sleep(0.5)
         if times < 2:
             peer.kill()
-            assert until(lambda: sum("is gone" in line for _, line in sound.messages) == times + 1)
+            assert until(lambda: counted(sound, "is gone") > times)           # noqa: B023
+    assert counted(sound, "is gone") == counted(sound, "is back") == 2
     heard = peer.finish()
     sound.close()
     events = heard["events"]
     assert events["frame"][0] - heard["first_frame"] < SECOND
-    samples = samples_at(heard, events["frame"])
-    assert len(events) > 20 and not (samples % 480 % 1).any()
-    first = int(events["data"][0][1]) - 1 + 127 * (int(events["data"][0][2]) - 1)
-    np.testing.assert_array_equal(samples, [(first + k) * 480 % 65536 for k in range(len(events))])
-    lines = [line for _, line in sound.messages]
-    assert sum("is back" in line for line in lines) == 2
+    number = [int(data[1]) - 1 + 127 * (int(data[2]) - 1) for data in events["data"]]
+    assert len(events) > 20
+    np.testing.assert_array_equal(samples_at(heard, events["frame"]),
+                                  np.array(number) * 480 % 65536)
+
+
+def test_patterns():
+    """Parts of names, regular expressions, aliases; brackets are no trouble; no loop to ourselves.
+    """
+    assert Pattern("IAC|synth").fits("Big Synth:in") and not Pattern("IAC|synth").fits("a2j:x")
+    assert Pattern("USB (2").fits("usb (2)") and Pattern("^in$").fits("x", "in")
+    assert not Pattern("^in$").fits("xin") and not any(Pattern(text).fits("x") for text in ("|", "", "y| "))
+    assert Pattern("sinth").near(["synth:in", "other:in"]) == "; did you mean 'synth'?"
+    assert Pattern("zzz").near(["b:in", "a:in"]) == "; known: a:in, b:in"
+
+
+def test_virtual_ports_and_our_own(server):
+    sound = stage(rig(), midi_outs=[("a", ring(), "virtual:To Them"), ("b", ring(), "hidden")],
+                  midi_ins=[("c", "virtual:From Them"), ("d", "hidden|midi")],
+                  midi_in=Ring(None, MESSAGE, 16))
+    sound.start()
+    time.sleep(0.5)
+    names = {port.name for port in library.ports()}
+    assert {"hiddenstage:To Them", "hiddenstage:From Them", "hiddenstage:b"} <= names
+    wishes = sound._output._connections.wishes
+    assert len(wishes) == 4 and not any(wish.bound for wish in wishes if wish.midi)
+    sound.close()
 
 
 def test_a_cable_pulled_by_hand_stays_pulled(server):
@@ -381,11 +422,13 @@ def test_server_dies_and_returns(server):
     time.sleep(0.5)
     sound.close()
     heard = peer.finish()
-    events, notes = heard["events"], [m for m in messages(heard) if m[0] == 0x90]
-    assert len(notes) > 20
-    starts = [event["frame"] for event in events if event["data"][0] == 0x90][5:]
-    assert (samples_at(heard, starts) % 32 == np.array(
-        [(int(m[1]) - 1 + 127 * (int(m[2]) - 1)) * 480 % 65536 % 32 for m in notes[5:]])).all()
+    notes = heard["events"][heard["events"]["data"][:, 0] == 0x90][5:]
+    number = [int(data[1]) - 1 + 127 * (int(data[2]) - 1) for data in notes["data"]]
+    assert len(notes) > 20 and (np.diff(number) == 1).all()
+    np.testing.assert_array_equal(samples_at(heard, notes["frame"]),
+                                  np.array(number) * 480 % 65536)
+    others = [m for m in messages(heard) if m[0] != 0x90]
+    assert others == []
 
 
 def test_what_a_gap_leaves():
@@ -433,8 +476,6 @@ def test_frozen_server(server):
 def test_refuses(server):
     with pytest.raises(DeviceError, match="44100 Hz; its own rate is 48000 Hz"):
         stage(rig(), rate_hz=44100)
-    with pytest.raises(DeviceError, match="is no regular expression"):
-        stage(rig(), midi_outs=[("notes", ring(), "a(b")])
     with pytest.raises(DeviceError, match="'notes': is the name there twice"):
         stage(rig(), midi_outs=[("notes", ring(), None), ("notes", ring(), None)])
     with pytest.raises(ValueError, match="power of two"):
@@ -504,9 +545,8 @@ def test_left_client_is_silent(server):
     sound.start()
     assert until(lambda: state[0] > SECOND // 4)
     sound._output.words[layout.STREAM] = 0
-    time.sleep(0.4)
+    time.sleep(0.3)
     heard = peer.finish()
-    assert not np.nan_to_num(heard["sound"][0])[-SECOND // 10:].any()
-    sound._output.words[layout.STREAM] = sound.words.ctypes.data
-    assert stream_callback.heard(sound.words) == state[0] - state[1]
+    assert not np.nan_to_num(heard["sound"][0])[-SECOND // 20:].any()
+    assert heard["sound"][0][heard["sound"][0] >= 2].size > SECOND // 8
     sound.close()

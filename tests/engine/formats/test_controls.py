@@ -1,9 +1,12 @@
 """Control files: every mistake with its line, and a hand's own lines left alone. Thread: any."""
+import re
+from pathlib import Path
+
 import pytest
 
 from engine import sets
 from engine.errors import SetError
-from engine.formats.controls import RELATIVE, Message, Row, edited, line_of, message_of, read
+from engine.formats.controls import KEYS, RELATIVE, Message, Row, edited, line_of, message_of, read
 from engine.surface import entries
 from engine.wires.bound import check
 
@@ -137,3 +140,11 @@ def test_all_mistakes_are_counted_and_the_first_is_said(house):
     bad = '    { message = "cc 1", target = "/x" },\n'
     with pytest.raises(SetError, match=r"line 2: .*\(and 2 more\)"):
         read(f"controls = [\n{bad}{bad}{bad}]", "f", check(house))
+
+
+def test_the_example_of_the_page_is_a_control_file_of_the_set(house):
+    page = (Path(__file__).parents[3] / "docs" / "controllers.md").read_text("utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S)
+    assert len(read(example, "controllers.md", check(house))) == 9
+    named = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", page, re.M))))
+    assert named == set(KEYS) | {"message"}

@@ -1,16 +1,18 @@
 """Controllers in: pickup by crossing, encoders, buttons, keys, feedback, learning. Thread: any."""
 import math
 import random
+import time
 
 import numpy as np
 import pytest
 
+from engine.errors import SetError
 from engine.formats.controls import RELATIVE, Message, Row, read
 from engine.records import TRIGGER, VALUE
 from engine.surface import Entry
 from engine.wires.control_file import ControlFile
 from engine.wires.controls import Controls
-from engine.wires.controls_service import reload
+from engine.wires.controls_service import Desk as Served
 
 MS = 1_000_000
 ENTRIES = [
@@ -317,6 +319,10 @@ def test_all_notes_off_and_a_row_that_goes_end_what_sounds():
     d.hear(0x90, 40, 64)
     d.hear(0xB0, 123, 0)
     assert d.sent[-1] == ("/let_go/bass", (40.0,), "", TRIGGER)
+    d.hear(0x90, 39, 64)
+    d.hear(0xB0, 64, 127)
+    d.hear(0x80, 39, 0)
+    assert d.hear(0xB0, 123, 0) == [39.0] and d.hear(0xB0, 64, 0) == []
     d.hear(0x90, 41, 64)
     d.controls.set_rows([])
     assert d.sent[-1] == ("/let_go/bass", (41.0,), "", TRIGGER)
@@ -343,6 +349,15 @@ def test_a_value_moved_elsewhere_is_shown_and_not_under_a_hand():
     for _ in range(20):
         d.tick()
     assert d.back == [("nano 1", bytes((0xB0, 16, 127)))], "once, to where it was heard"
+
+
+def test_a_motor_does_not_pull_at_a_hand_that_searches_for_the_value():
+    d = desk("/temperature")
+    d.turn(10, 20)
+    d.tick(290)
+    assert d.back == []
+    d.tick(20)
+    assert d.back == [("nano 1", bytes((0xB0, 16, 64)))]
 
 
 def test_no_more_than_thirty_a_second():
@@ -479,22 +494,27 @@ def test_learning_into_a_broken_file_says_so_and_writes_nothing(tmp_path):
 
 # ---- the file, saved while playing
 def test_a_saved_file_takes_over_and_a_wrong_one_does_not(tmp_path):
-    path = tmp_path / "x.controls.toml"
-    file = ControlFile(path)
-    d = Desk(file.read())
+    path, said, sent = tmp_path / "x.controls.toml", [], []
+    served = Served(path, said.append)
+    served.begin(ENTRIES, np.ones(len(ENTRIES)), lambda *command: sent.append(command))
     row = '{{ message = "cc {}", target = "{}" }},\n'
     path.write_text(f"controls = [\n{row.format(16, '/temperature')}]")
-    reload(d.controls, file, d.said.append)
-    assert d.said == ["x.controls.toml: 1 control"] and d.turn(64) != []
+    served.look()
+    assert said == ["x.controls.toml: 1 control"]
+    served.controls.hear("p", time.monotonic_ns(), b"\xb0\x10\x40")
     path.write_text(f"controls = [\n{row.format(16, '/temprature')}]")
-    reload(d.controls, file, d.said.append)
-    assert "line 2: nothing is called '/temprature'; did you mean '/temperature'" in d.said[-1]
-    assert d.turn(65) != [], "what was picked up is still held"
-    reload(d.controls, file, d.said.append)
-    assert len(d.said) == 2, "said once"
+    served.look()
+    assert "line 2: nothing is called '/temprature'; did you mean '/temperature'" in said[-1]
+    served.controls.hear("p", time.monotonic_ns(), b"\xb0\x10\x41")
+    assert len(sent) == 2, "what was picked up is still held"
+    served.look()
+    assert len(said) == 2, "said once"
     path.unlink()
-    reload(d.controls, file, d.said.append)
-    assert len(d.controls.rows) == 1, "an editor may take it away for a moment"
+    served.look()
+    assert len(served.controls.rows) == 1, "an editor may take it away for a moment"
+    with pytest.raises(SetError, match="not readable"):
+        path.write_text("controls = [")
+        Served(path, said.append)
 
 
 def test_another_set_keeps_rows_that_it_has_no_place_for():

@@ -43,7 +43,7 @@ def test_tempo_1_tempo_changes_go_both_ways(joined):
 
 @needs_network
 def test_tempo_2_joining_takes_the_sessions_tempo(joined):
-    assert joined["joined_s"] < 2.0
+    assert joined["joined_s"] < 4.0                  # measured: 0.7 to 1.8
     assert joined["bpm"] == pytest.approx([130.0] * 3, rel=1e-5)
 
 

@@ -9,7 +9,7 @@ import pytest
 from engine.errors import EngineError
 from engine.records import SAY
 from engine.wires.board import MIDI_LATE, MIDI_SENT, MIDI_UNSENT, TIME_COUNT
-from engine.wires.midi_in import Stamps
+from engine.wires.ears import Stamps
 from engine.wires.midi_out import Ledger
 from engine.wires.process import Wires
 from tests.engine.wires.midi_peer import Peer
@@ -142,9 +142,10 @@ def test_everything_ends_with_the_process(plug, synth, way):
         wires.close()
     else:
         os.kill(wires.process.pid, signal.SIGTERM)
-    heard = synth.heard(lambda got: got[-1:] == [b"\xfc"])
-    assert heard[len(sent):] == [b"\x80\x40\x00", b"\x81\x41\x00", *ENDINGS, b"\xb1\x40\x00",
-                                 b"\xb1\x78\x00", b"\xb1\x7b\x00", b"\xfc"]
+    endings = [b"\x80\x40\x00", b"\x81\x41\x00", *ENDINGS, b"\xb1\x40\x00", b"\xb1\x78\x00",
+               b"\xb1\x7b\x00", b"\xfc"]
+    heard = synth.heard(lambda got: len(got) == len(sent) + 2 * len(endings))
+    assert heard[len(sent):] == endings * 2          # said twice, a tenth of a second apart
     assert not synth.sounding()
 
 
@@ -172,7 +173,8 @@ def test_a_port_that_vanishes_comes_back_with_nothing_hanging(plug, synth):
     assert time.monotonic() - began_s < 1.0
     assert lines(wires) == ["MIDI out synth: connected to synth:in"]
     give(wires, b"\x90\x45\x40")
-    assert back.heard(lambda got: len(got) == 5)[-1] == b"\x90\x45\x40"
+    assert sorted(back.heard(lambda got: len(got) == 6)[4:]) == [b"\x80\x40\x00", b"\x90\x45\x40"]
+    assert back.sounding() == {(0, 0x45)}
     back.close()
     other.close()
 
@@ -213,10 +215,11 @@ def test_what_comes_in_has_its_time_sample_and_port(plug, jack):
             wires.ins.pop()
         time.sleep(0.01)
     notes = [row for row in rows if row[3] != b"\xf8"]
-    assert len(rows) == 61 and [row[3][1] for row in sorted(notes)] == list(range(60))
-    assert all(row[2] == 1 - row[3][1] % 2 for row in notes)
+    assert len(rows) == 61
+    for port in (0, 1):
+        assert [data[1] for _, _, at, data in notes if at == port] == list(range(1 - port, 60, 2))
     errors_ms = [(ns - begin_ns) / 1e6 - data[1] * 10 for ns, _, _, data in notes]
-    assert np.median(np.abs(errors_ms)) < 10
+    assert np.median(np.abs(errors_ms)) < 50
     assert all(abs(wires.board.sample_of(ns) - sample) <= 1 for ns, sample, _, _ in rows)
     keys.close()
     pads.close()
@@ -228,24 +231,35 @@ def test_stamps_do_not_feel_how_late_python_was():
     true_s = 100.0 + np.arange(2000) * 0.02 + random.uniform(0, 0.002, 2000)
     deltas = np.diff(true_s, prepend=true_s[0]) * (1 + 5e-5)       # the driver's clock runs fast
     late_s = random.exponential(0.004, 2000).clip(0, 0.02)
-    found = np.array([stamps.time_s(delta, arrival) for delta, arrival
+    found = np.array([stamps.times_s([delta], arrival)[0] for delta, arrival
                       in zip(deltas, true_s + late_s, strict=True)])
     errors = (found - true_s)[100:]
     assert np.std(errors) < 5e-4 and 0 <= np.median(errors) < 1e-3 < np.std(late_s)
-    assert (np.diff(found) >= 0).all() and (found <= true_s + late_s + 1e-9).all()
+    assert (found <= true_s + late_s + 1e-9).all()
 
 
 def test_stamps_find_their_way_again():
     stamps = Stamps()
-    assert stamps.time_s(0.0, 50.0) == 50.0
-    assert stamps.time_s(0.1, 55.0) == pytest.approx(55.0)         # the driver lost five seconds
-    assert stamps.time_s(0.1, 55.1) == pytest.approx(55.1)
+    assert stamps.times_s([0.0], 50.0) == [50.0]
+    assert stamps.times_s([0.1], 55.0) == pytest.approx([55.0])    # the driver lost five seconds
+    assert stamps.times_s([0.1], 55.4) == pytest.approx([55.1], abs=1e-3)
+
+
+def test_stamps_forget_a_late_beginning():
+    stamps = Stamps()
+    assert stamps.times_s([0.0], 50.3) == [50.3]                   # Python slept for 0.3 s
+    assert stamps.times_s([0.1], 50.1) == pytest.approx([50.1])
+
+
+def test_stamps_of_what_waited_together_are_apart():
+    found = Stamps().times_s([0.0, 0.02, 0.02, 0.02], 50.3)        # all taken at 50.3, late
+    assert found == pytest.approx([50.24, 50.26, 50.28, 50.3])
 
 
 def test_a_ledger_knows_what_sounds():
     ledger = Ledger()
-    for data in (b"\x90\x40\x40", b"\x90\x41\x01", b"\x90\x41\x00", b"\x95\x10\x01", b"\xb7\x01\x02",
-                 b"\xfa", b"\x85\x10\x40"):
+    for data in (b"\x90\x40\x40", b"\x90\x41\x01", b"\x90\x41\x00", b"\x95\x10\x01",
+                 b"\xb7\x01\x02", b"\xfa", b"\x85\x10\x40"):
         ledger.note(data)
     assert ledger.held == {(0, 0x40)} and ledger.channels == {0, 5, 7} and ledger.running
     assert len(list(ledger.endings())) == 1 + 3 * 3

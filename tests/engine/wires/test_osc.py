@@ -18,7 +18,7 @@ from bench import _osc_fuzz as fuzz
 from engine.errors import EngineError
 from engine.records import SAY, TRIGGER, VALUE
 from engine.surface import Entry
-from engine.wires import datagram, osc
+from engine.wires import datagram
 from engine.wires.board import PANIC, TIME_COUNT
 from engine.wires.process import Wires
 
@@ -42,8 +42,8 @@ def free_port():
 class Peer:
     """A surface: one socket that asks and listens."""
 
-    def __init__(self, port):
-        self.service = ("127.0.0.1", port)
+    def __init__(self, port, before=()):
+        self.service, self.before = ("127.0.0.1", port), dict(before)
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
         self.sock.bind(("127.0.0.1", 0))
@@ -76,15 +76,19 @@ class Peer:
         return answer
 
     def refused(self):
-        values = self.ask("/refused").values
-        return dict(zip(values[::2], values[1::2], strict=True))
+        """Refusals by kind since the test began, with "lost"."""
+        self.send("/refused")
+        [values] = [m.values for m in self.hear_all() if m.address == "/refused"]
+        now = dict(zip(values[::2], values[1::2], strict=True))
+        return {kind: count - self.before.get(kind, 0) for kind, count in now.items()
+                if kind == "lost" or count != self.before.get(kind, 0)}
 
 
 class House:
     """A stage that stands in: wires with a registry, and hands that read what is asked."""
 
     def __init__(self, to=(), port=None):
-        self.port, self.peers, self.got = port or free_port(), [], []
+        self.port, self.peers, self.before = port or free_port(), [], {}
         self.wires = Wires({"osc": {"host": "127.0.0.1", "port": self.port, "to": list(to)}})
         self.wires.register(ENTRIES, VALUES)
 
@@ -93,7 +97,7 @@ class House:
         return self
 
     def peer(self):
-        self.peers.append(Peer(self.port))
+        self.peers.append(Peer(self.port, self.before))
         return self.peers[-1]
 
     def asked(self, count=1, seconds=3.0):
@@ -107,6 +111,19 @@ class House:
 
     def log(self):
         return (self.wires.folder / "log").read_text(errors="replace")
+
+    def again(self):
+        """As it was at the start; what was counted so far counts no more."""
+        for peer in self.peers:
+            peer.send("/unsubscribe")
+            peer.sock.close()
+        self.peers, self.before = [], {}
+        self.wires.register(ENTRIES, VALUES)
+        time.sleep(0.1)
+        self.wires.board.words[PANIC] = 0
+        list(self.wires.asked())
+        self.before = self.peer().refused()
+        self.peers.pop().sock.close()
 
     def close(self):
         for peer in self.peers:
@@ -126,9 +143,18 @@ def make():
         house.close()
 
 
+@pytest.fixture(scope="module")
+def one_house():
+    house = House().start()
+    yield house
+    house.close()
+
+
 @pytest.fixture
-def house(make):
-    return make()
+def house(one_house):
+    """One wires process for most tests: each begins where the first one did."""
+    one_house.again()
+    return one_house
 
 
 def liblo(name):
@@ -249,6 +275,16 @@ def test_one_sender_has_its_share_and_no_more(house):
     assert refused["rate"] > 2000 and refused["lost"] == 0 and len(refused) == 2
 
 
+@pytest.mark.parametrize("words", [
+    datagram.bundle([datagram.message("/a/bass/cutoff_hz", "f", (99.0,))] * 100),
+    datagram.bundle([datagram.message("/x")] * 256) + bytes(4)])
+def test_a_datagram_counts_as_the_work_it_makes(house, words):
+    peer = house.peer()
+    for _ in range(100):
+        peer.raw(words)
+    assert house.peer().refused()["rate"] > 50
+
+
 def test_the_fuzzer_over_the_wire(house):
     """Every datagram is taken or counted by the kind that was foreseen; then it still answers."""
     rnd, foreseen, past_reading = fuzz.seeded(7), {}, 0
@@ -273,11 +309,13 @@ def test_the_fuzzer_over_the_wire(house):
     assert house.log() == "" and house.wires.alive
 
 
-def test_refusals_are_told_to_the_performer(house):
+def test_refusals_are_told_to_the_performer(make):
+    house = make()
     house.peer().raw(b"hello")
     end, told = time.monotonic() + 4, []
     while not told and time.monotonic() < end:
-        told = [text for _, _, text, kind, _ in house.wires.asked() if kind == SAY]
+        told = [text for _, _, text, kind, _ in house.wires.asked()
+                if kind == SAY and text.startswith("OSC:")]
         time.sleep(0.01)
     assert told == ["OSC: 1 refused; so far 1 size"]
 
@@ -425,8 +463,20 @@ def test_another_registry_takes_over_while_it_plays(house):
     peer.send("/b/gain", "f", (0.25,))
     peer.send("/hit", "i", (1,))
     assert [c[:2] for c in house.asked()] == [("/b/gain", [0.25])]
+    house.wires.values[1] = 0.25
     assert peer.refused() == {"lost": 0, "unknown": 1}
     assert house.log() == ""
+
+
+def test_what_is_said_means_the_registry_that_was_there_when_it_was_said(house):
+    peer = house.peer()
+    peer.ask("/subscribe", "s", ("/*",))
+    for name, place in (("/first", 1), ("/second", 0), ("/third", 1)):
+        entries = [Entry("/other", "out", "i"), Entry("/other/too", "out", "i")]
+        entries[place] = Entry(name, "out", "i")
+        house.wires.register(entries, [0.0, 0.0])
+        house.wires.tell(place, (5,))                        # at once
+        assert peer.hear() == [datagram.Message(name, "i", (5,))]
 
 
 def test_oscdump_of_liblo_reads_what_is_sent(make):
@@ -475,22 +525,6 @@ def test_a_target_that_cannot_be_reached_is_said_at_the_start(target, words):
     finally:
         house.close()
     assert str(fault.value).startswith(words) and "\n" not in str(fault.value)
-
-
-def test_the_senders_that_are_known_are_bounded():
-    senders = osc.Senders()
-    for k in range(3 * osc.MOST_SENDERS):
-        senders.of(("127.0.0.1", k), 0.001 * k).take(0.001 * k)
-    assert len(senders._budgets) <= osc.MOST_SENDERS
-    newest = senders.of(("127.0.0.1", 3 * osc.MOST_SENDERS - 1), 13.0)
-    assert newest.at_s == pytest.approx(0.001 * (3 * osc.MOST_SENDERS - 1))
-
-
-def test_a_budget_is_a_rate_and_a_burst():
-    budget = osc.Budget(100.0, 50.0, 0.0)
-    assert sum(budget.take(0.0) for _ in range(80)) == 50
-    assert sum(budget.take(0.25) for _ in range(80)) == 25
-    assert sum(budget.take(9.0) for _ in range(80)) == 50
 
 
 # ---- osc-monitor

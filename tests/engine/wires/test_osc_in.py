@@ -59,7 +59,7 @@ class Ends:
     def __init__(self, slots):
         self.board, self.commands = Board(None), Ring(None, COMMAND, slots=slots)
         self.entries, self.version = [CUTOFF, NEXT, PANICS, TOKEN, MUTE], 1
-        self._lock = threading.Lock()
+        self._lock, self.local = threading.Lock(), {}
 
     def taken(self):
         found = []

@@ -501,6 +501,17 @@ def test_a_port_that_is_taken_is_one_line():
     assert "cannot listen on 127.0.0.1" in str(fault.value) and "\n" not in str(fault.value)
 
 
+def test_who_only_sends_is_not_to_be_found():
+    wires = Wires({"osc": {"port": 0, "to": [["127.0.0.1", free_port()]]}})
+    try:
+        wires.register(ENTRIES, [e.default for e in ENTRIES])
+        wires.start()
+        time.sleep(0.5)
+        assert list(wires.asked()) == []                   # else it says where it listens
+    finally:
+        wires.close()
+
+
 # ---- adverts
 LOOPBACK = "ip link set lo up; ip route add 224.0.0.0/4 dev lo\n"
 # a second machine at the other end of a cable, as far as the network goes

@@ -96,6 +96,7 @@ def test_pads_keys_and_programs():
 def test_a_fader_with_a_touch_note_is_a_fader():
     touch = [(0x90, 104, 127), *[(0xE0, 0, v) for v in range(40, 60)], (0x90, 104, 0)]
     assert told(touch)[:2] == ("bend", "absolute")
+    assert told([touch[0], *touch[1:4], touch[-1]]) is None, "hardly moved: neither, yet"
 
 
 def test_a_fine_knob_and_a_registered_number():
