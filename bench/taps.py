@@ -22,6 +22,7 @@ class Taps:
         from engine.model.discover import discover
         self.loaded, self.model = loaded, loaded.model
         self.map, self.describe, self.make = discover(self.model), describe, Capture
+        self.known = {}
         plain = self.capture("T2")
         self.ways = probe(self.model, plain)
         plain.close()
@@ -29,12 +30,15 @@ class Taps:
         self.prefix = [5 + 37 * i % (vocabulary - 8) for i in range(prefix)]
 
     def capture(self, way):
+        """Hooks for one way; where they go is looked for once."""
         from engine.model.tiers import extras_of
         from engine.records import lead_layer
-        lead = [lead_layer(len(self.map.blocks))] if way.endswith("lead") else None
-        extras = extras_of(self.model, self.map, [t for t in ("T3", "T4") if t in way], lead)
-        shape = self.describe(self.model, self.map, self.loaded.name, self.loaded.context,
-                              extras=extras)
+        if way not in self.known:
+            lead = [lead_layer(len(self.map.blocks))] if way.endswith("lead") else None
+            extras = extras_of(self.model, self.map, [t for t in ("T3", "T4") if t in way], lead)
+            self.known[way] = extras, self.describe(
+                self.model, self.map, self.loaded.name, self.loaded.context, extras=extras)
+        extras, shape = self.known[way]
         return self.make(self.map, shape, extras=extras)
 
     def turn(self, way, count):
@@ -111,7 +115,7 @@ def run(quick=False, threads=1, prefix=320):
         models = {"embedded": price(embedded, int(prefix), 2 if quick else 8,
                                     12 if quick else 30)}
         large = Loaded(gemma_270m(half), embedded.tokenizer, "gemma3_270m", 1024, "")
-        models["gemma3_270m"] = price(large, int(prefix), 1 if quick else 4, 6 if quick else 12)
+        models["gemma3_270m"] = price(large, int(prefix), 1 if quick else 4, 8 if quick else 12)
     finally:
         torch.set_num_threads(before)
     holds = {f"{name}: all tiers cost at most {most:.0%} more than T2":

@@ -76,7 +76,7 @@ class Meter:
     def learn(self, state_row, token_row):
         """Takes in one calibration row."""
         flags = int(state_row["flags"]) | int(token_row["flags"])
-        if flags & SINK:                  # another context: its text begins anew
+        if int(state_row["position"]) == 0:       # another context: its text begins anew
             self._reader.forget()
         marks = self._reader.read(spoken(token_row), flags)
         if not flags & UNCOUNTED:
