@@ -1,4 +1,4 @@
-"""What heads look at, rebuilt beside the kernel, is what the eager kernel computed. Thread: control."""
+"""What heads look at, rebuilt beside the kernel, is what the eager one computed. Thread: control."""
 import numpy as np
 import pytest
 import torch
@@ -74,7 +74,7 @@ def by_hand(row, sinks=(0,)):
 @pytest.mark.parametrize("name", SEEN)
 @torch.inference_mode()
 def test_rows_are_those_of_the_eager_kernel(name):
-    """Grouped queries, rotary, sliding windows (16 of 24), capped scores, learned sinks, experts,
+    """Grouped queries, rotary, sliding windows (16 of 24), capped scores, learned sinks, experts
     parallel branches: chunked and cached here, in one eager forward there."""
     model = zoo.tiny(name, spread=12.0)
     capture, found = watched(model)

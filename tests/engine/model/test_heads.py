@@ -1,4 +1,4 @@
-"""The writes of heads add up to what attention wrote, and their norms are theirs. Thread: control."""
+"""Writes of heads add up to what attention wrote; their norms are theirs. Thread: control."""
 import numpy as np
 import pytest
 import torch
