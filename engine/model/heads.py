@@ -175,6 +175,7 @@ class Heads:
         self.grams = np.zeros(max(1, int(counts.sum())), np.float32)
         self.dots = np.zeros(self.values.shape[1:], np.float32)
         self.scales = np.ones((len(stage), layers), np.float32)
+        self.slices = {}                  # (heads, width, size) of chosen layers
         self.weights = {}                 # (weight, bias) of chosen layers and those with a norm
         for layer, axis in enumerate(axes(layers, descriptor.width)):
             if found[layer] is not None:
@@ -188,6 +189,8 @@ class Heads:
         gram = torch.bmm(slices.transpose(1, 2), slices).reshape(-1).numpy()
         self.grams[self.places[layer]:self.places[layer] + len(gram)] = gram
         self.dots[layer, :p.heads * p.size] = torch.einsum("w,whs->hs", axis, weight).reshape(-1)
+        if layer in self.chosen:
+            self.slices[layer] = slices.contiguous()
         if p.normed or layer in self.chosen:
             self.weights[layer] = weight, offset
 
@@ -203,8 +206,8 @@ class Heads:
             if (p := self.found[layer]) is None:
                 continue
             x = torch.from_numpy(values[:, layer, :p.heads * p.size])
-            x = x.reshape(count, p.heads, p.size)
-            made = torch.einsum("whs,rhs->rhw", self.weights[layer][0], x).numpy()
+            x = x.reshape(count, p.heads, p.size).permute(1, 2, 0)
+            made = torch.bmm(self.slices[layer], x).permute(2, 0, 1).numpy()
             stage["heads"][:count, k] = made * self.scales[:count, layer, None, None]
 
     def _rescale(self, layer, count):

@@ -1,4 +1,4 @@
-"""What heads look at, rebuilt beside the kernel, is what the eager one computed. Thread: control."""
+"""What heads look at, rebuilt beside the kernel, is what eager computed. Thread: control."""
 import numpy as np
 import pytest
 import torch
@@ -67,15 +67,16 @@ def by_hand(row, sinks=(0,)):
         return None
     q = free / free.sum()
     entropy = -(row[row > 0] * np.log(row[row > 0])).sum() / np.log(seen)
-    return (entropy, -(q * np.log(q)).sum() / np.log(len(q)), row[[i for i in sinks if i < n]].sum(),
+    sunk = row[[i for i in sinks if i < n]].sum()
+    return (entropy, -(q * np.log(q)).sum() / np.log(len(q)), sunk,
             row[-2], row[-1], (q * np.log2(1 + far)).sum(), far[np.argmax(q)], free.max())
 
 
 @pytest.mark.parametrize("name", SEEN)
 @torch.inference_mode()
 def test_rows_are_those_of_the_eager_kernel(name):
-    """Grouped queries, rotary, sliding windows (16 of 24), capped scores, learned sinks, experts
-    parallel branches: chunked and cached here, in one eager forward there."""
+    """Grouped queries, rotary, sliding windows (16 of 24), capped scores, learned sinks,
+    experts, parallel branches: chunked and cached here, in one eager forward there."""
     model = zoo.tiny(name, spread=12.0)
     capture, found = watched(model)
     mine, noted = rows_of(model, capture, [TEXT[:9], TEXT[9:21], *[[i] for i in TEXT[21:]]])
