@@ -32,7 +32,7 @@ class Actions:
     def __init__(self, conductor, say, temperature):
         self.conductor, self.say, self.temperature = conductor, say, temperature
         self.pending, self.panics, self.follower, self._tap = "", (), None, Tap()
-        self._told_s, self._wanted = 0.0, None
+        self._told_s, self._wanted, self._asked_s = 0.0, None, 0.0
         self.verbs = {
             "/panic": self.panic, "/next": self.next, "/scene": self.scene, "/prompt": self.prompt,
             "/temperature": self.warm_to, "/hold": self.hold, "/sweep": self.sweep,
@@ -44,8 +44,10 @@ class Actions:
     def act(self, address, values=(), text="", time_ns=0):
         """Carries out one command.
 
+        time_ns  when it was meant, monotonic; 0 is now
         raises  SetError for an address that is none, or arguments that do not fit
         """
+        self._asked_s = time_ns / 1e9 or time.monotonic()
         if address in self.verbs:
             self.verbs[address](*self._arguments(address, values, text))
             return
@@ -187,7 +189,7 @@ class Actions:
             nudge(self.conductor.clock, self.conductor.step, ms)
 
     def tap(self, *_):
-        bpm = self._tap.tap(time.monotonic())
+        bpm = self._tap.tap(self._asked_s)
         if bpm:
             self.tempo(bpm)
 

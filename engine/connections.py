@@ -12,7 +12,7 @@ from engine import sets
 from engine.clock_in import ClockIn
 from engine.errors import DeviceError, EngineError
 from engine.follow import Follower, LinkIn
-from engine.midi_out import CLOCK_START, CLOCK_STOP, MidiOut, Port
+from engine.midi_out import CLOCK_CONTINUE, CLOCK_START, CLOCK_STOP, MidiOut, Port
 from engine.records import MESSAGE, SAY
 from engine.ring import Ring
 from engine.surface import address_of, entries
@@ -63,7 +63,7 @@ class Connections:
             rig.header[R.PANIC_WORD] = self.wires.board.words.ctypes.data
 
     def carried(self):
-        """What a stream is to carry beside its sound (see `engine.stream_jack.Wires`)."""
+        """What a stream is to carry beside its sound (see `engine.stream_wires.Wires`)."""
         if not self.wires:
             return {}
         return {"midi_outs": tuple((out["name"], ring, out["pattern"]) for out, ring in zip(
@@ -105,6 +105,7 @@ class Connections:
         conductor.feed, actions.panics = self, (self.wires.board.panic,)
         self.newest = NewestBlock(stream.words, first_sample)
         self.timeline, self.stream = Timeline(self.rig.rate_hz), stream
+        self._returns = stream.returns
         if self.ports:
             self.midi = conductor.midi = MidiOut(self.rig, conductor.clock, self.ports,
                                                  self.guard.held)
@@ -149,10 +150,20 @@ class Connections:
             self.heard.pop()
         if self.follower:
             self.follower.update(self.rig.sample)
+        if self.stream.returns != self._returns:
+            self._returns = self.stream.returns
+            self._resume()
         now_s = time.monotonic()
         if now_s - self._published_s > PUBLISH_S:
             self._published_s = now_s
             self._publish()
+
+    def _resume(self):
+        """A device that was lost is back: whoever counts its clock learns where the song is."""
+        c = self.conductor
+        if self.midi and c.clock.rolls:
+            self.midi.transport(c.clock.sample_of(c.step), CLOCK_CONTINUE,
+                                c.step + c.transport.shift)
 
     def _act(self, address, values, text, time_ns):
         try:

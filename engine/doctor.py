@@ -85,9 +85,11 @@ def sound():
 
 
 def jack():
+    from engine.jack import library
     path = shutil.which("jackd")
-    return _verdict("JACK", path, path or "no jackd", "only tests and `bench callback` need it: "
-                    "install jackd2", "note")
+    found = f"libjack; {path or 'no jackd here (PipeWire will do)'}" if library() else "no libjack"
+    return _verdict("JACK", library(), found, "for sample-exact MIDI and a port a part: install "
+                    "jackd2 or pipewire-jack", "note")
 
 
 def priority():

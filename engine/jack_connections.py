@@ -5,6 +5,7 @@ Thread: control.
 import difflib
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine import jack
@@ -45,6 +46,7 @@ class Wish:
     ours    its full name;  midi, takes  what it is
     fits    for a port's name or alias; None for the physical port number `place`
     bound   the ports it is connected with, by us
+    greet   called when a port has been bound: what it should hear first
     """
     ours: str
     midi: bool
@@ -52,6 +54,7 @@ class Wish:
     fits: Pattern | None
     place: int = 0
     bound: set = field(default_factory=set)
+    greet: Callable = tuple
 
 
 class Connections:
@@ -133,6 +136,7 @@ class Connections:
         jack.library().connect(self.client, *(end.encode() for end in ends))
         if self._connected(wish, name):
             wish.bound.add(name)
+            wish.greet()
             self._tell(wish, name)
 
     def _tell(self, wish, name, gone=False):

@@ -17,9 +17,10 @@ from engine.errors import DeviceError
 from engine.jack import library
 from engine.priority import promote as promote
 from engine.stream_jack import NAME as JACK_NAME
-from engine.stream_jack import Backlog, JackOutput, Wires
+from engine.stream_jack import JackOutput
 from engine.stream_portaudio import HOUSE, JACK, Output, choose, names_now
 from engine.stream_portaudio import devices as devices
+from engine.stream_wires import Backlog, Wires
 
 NULL = "null"
 NULL_FRAMES, SCRATCH_FRAMES = 128, 4096
@@ -279,7 +280,7 @@ def open_stream(process_address, rig_pointer, channels, rate_hz, device=None, bl
     The first two words at rig_pointer are its sample and its frames in hand (engine.rig_words).
     device  "jack", part of a device's name, its number, None for the default, or "null" for none
     block   frames a call, or None for what the device likes
-    wires   midi_outs, midi_in, midi_ins, part_names, held: see engine.stream_jack.Wires. Only JACK
+    wires   midi_outs, midi_in, midi_ins, part_names, held: see engine.stream_wires.Wires. Only JACK
             carries MIDI: see Stream.carries_midi
     raises  DeviceError: unknown device (with a near name), none at all, a rate it refuses
     """

@@ -3,10 +3,11 @@
 A client whose server died is left as it is: libjack clears it away when the next one is opened, and
 closing it after that would end the process. One whose server hangs is closed when it answers.
 """
+import functools
 import re
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,59 +18,21 @@ from engine.jack_connections import Connections, Pattern, Wish
 from engine.records import MESSAGE
 from engine.ring import Ring
 from engine.stream_portaudio import JACK, Device
+from engine.stream_wires import (
+    CHANNELS,
+    KEYS,
+    NOTE_OFF,
+    clean,
+    port_name,
+    put,
+    ring_words,
+    silence,
+    sound_names,
+    wants,
+)
 
-NAME, VIRTUAL = "jack", "virtual:"
+NAME = "jack"
 URGENT_SLOTS, FLUSH_S, STEP_S = 4096, 0.25, 0.001
-NOTE_OFF, NOTE_ON, PRESSURE, CONTROL, PROGRAM, SYSTEM = 0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xF0
-SUSTAIN, SOUND_OFF, NOTES_OFF = 64, 120, 123
-CHANNELS, KEYS = 16, 128
-
-
-@dataclass(frozen=True)
-class Wires:
-    """What a stream carries beside its sound.
-
-    midi_outs   (port's name, Ring(MESSAGE), pattern of the ports to play to, or None) each; the
-                pattern "virtual:NAME" connects nothing, and names the port
-    midi_in     the Ring(MESSAGE) for what comes in, or None
-    midi_ins    (port's name, pattern of the ports to hear, or None) each; a message's `port` is
-                the place here
-    part_names  the names of the rig's channels 5 and 6, 7 and 8, ...: parts, then sends
-    held        (ports, 16 * 128) uint8, 1 where a note sounds on that port, or None
-    """
-    midi_outs: tuple = ()
-    midi_in: Ring | None = None
-    midi_ins: tuple = ()
-    part_names: tuple = ()
-    held: np.ndarray | None = None
-
-    def __post_init__(self):
-        for ring in (*(ring for _, ring, _ in self.midi_outs), *filter(None, [self.midi_in])):
-            if ring.dtype != MESSAGE or ring.slots & (ring.slots - 1):
-                raise ValueError("a MIDI ring holds MESSAGE rows, a power of two of them")
-        if self.midi_ins and self.midi_in is None:
-            raise ValueError("midi_ins needs the ring midi_in")
-
-    @property
-    def midi(self):
-        return bool(self.midi_outs or self.midi_ins)
-
-
-def sound_names(channels, part_names=()):
-    """The ports' names of a rig's channels: the master, the cue, then a pair per part and send."""
-    pairs = ["out", "cue", *part_names]
-    pairs += [f"more_{number}" for number in range(1, channels)]
-    return [f"{clean(name)}_{side}" for name in pairs for side in (1, 2)][:channels]
-
-
-def clean(name):
-    """A name as JACK takes it: the colon is between a client and its port."""
-    return re.sub(r"[^\w .+-]", "-", str(name))[:48] or "port"
-
-
-def port_name(name, fits):
-    """A MIDI port's name: its own, or the one its pattern asks for."""
-    return clean(fits[len(VIRTUAL):] if fits and fits.startswith(VIRTUAL) else name)
 
 
 def device_of(name, channels):
@@ -126,11 +89,14 @@ class JackOutput:
         for channel, name in enumerate(sound_names(channels, wires.part_names)):
             sounds[channel, :2] = self._port(name, False, False), channel
         self.urgent = [Ring(None, MESSAGE, URGENT_SLOTS) for _ in wires.midi_outs]
+        self.greetings = [[] for _ in wires.midi_outs]      # what a port hears when it is bound
         for row, urgent, (name, ring, fits) in zip(outs, self.urgent, wires.midi_outs,
                                                    strict=False):
             row[layout.PORT] = self._port(port_name(name, fits), True, False)
             row[layout.URGENT:layout.URGENT + 3] = ring_words(urgent)
             row[layout.MAIN:layout.MAIN + 3] = ring_words(ring)
+        if wires.held is not None and wires.midi_outs:
+            outs[:, layout.HELD] = [row.ctypes.data for row in wires.held[:len(outs)]]
         for index, (name, fits) in enumerate(wires.midi_ins):
             ins[index, :2] = self._port(port_name(name, fits), True, True), index
         words[layout.GET_BUFFER:layout.GET + 1] = self._lib.addresses
@@ -155,10 +121,16 @@ class JackOutput:
         names = sound_names(self.width, self.wires.part_names)[:2]
         yield from (Wish(f"{self.name}:{name}", False, False, target, place)
                     for place, name in enumerate(names))
-        ends = [(name, fits, False) for name, _, fits in self.wires.midi_outs]
-        ends += [(name, fits, True) for name, fits in self.wires.midi_ins]
-        yield from (Wish(f"{self.name}:{clean(name)}", True, takes, Pattern(fits))
-                    for name, fits, takes in ends if fits and not fits.startswith(VIRTUAL))
+        ends = [(name, fits, False, functools.partial(self._greet, index))
+                for index, (name, _, fits) in enumerate(self.wires.midi_outs)]
+        ends += [(name, fits, True, tuple) for name, fits in self.wires.midi_ins]
+        yield from (Wish(f"{self.name}:{clean(name)}", True, takes, Pattern(fits), greet=greet)
+                    for name, fits, takes, greet in ends if wants(fits))
+
+    def _greet(self, index):
+        """Says to a MIDI port what it has to hear first."""
+        while self.greetings[index]:
+            put(self.urgent[index], self.greetings[index].pop(0))
 
     def _latency_frames(self):
         """What the playback ports say, at least one period."""
@@ -174,6 +146,9 @@ class JackOutput:
         self._connections = Connections(self.client, self.name, self.words, list(self._wishes()),
                                         self._say, self._one)
         self._ask(lambda client: self._connections.start())
+        for index, (_, _, fits) in enumerate(self.wires.midi_outs):
+            if not wants(fits):                     # a patch bay's: who knows when
+                self._greet(index)
 
     def unfit(self):
         """The line for the first of our MIDI ports that no port fits, "" when there is none."""
@@ -220,7 +195,8 @@ class JackOutput:
             for channel, key in np.argwhere(keys):
                 put(ring, (NOTE_OFF | channel, key, 0))
             for channel in np.flatnonzero(keys.any(axis=1)):
-                silence(ring, channel)
+                for data in silence(channel):
+                    put(ring, data)
         return True
 
     def close(self):
@@ -242,62 +218,12 @@ class JackOutput:
                 self._lib.client_close(self.client)
 
     def counters(self):
-        """Messages out and in: late, refused for want of room (sent later), lost."""
+        """Messages out and in: late; refused for want of room, sent later; ends of notes said again
+        after an xrun; lost."""
         return {"midi_sent": int(self.outs[:, layout.SENT].sum()),
                 "midi_late": int(self.outs[:, layout.LATE].sum()),
                 "midi_refused": int(self.outs[:, layout.REFUSED].sum()),
+                "midi_again": int(self.outs[:, layout.AGAIN].sum()),
                 "midi_received": int(self.ins[:, layout.RECEIVED].sum()),
                 "midi_too_long": int(self.words[layout.LONG]),
                 "midi_in_lost": int(self.words[layout.LOST])}
-
-
-class Backlog:
-    """What the rings go on to hold while there is no server: notes pass, controllers are kept."""
-
-    def __init__(self, wires):
-        self.wires, self.kept = wires, [{} for _ in wires.midi_outs]
-
-    def pass_by(self, sample):
-        """Takes out what would have been heard by now. No callback may be running."""
-        for (_, ring, _), kept in zip(self.wires.midi_outs, self.kept, strict=True):
-            while (row := ring.front()) is not None and int(row["sample"]) <= sample:
-                data = bytes(row["data"][:min(max(int(row["size"]), 0), 16)])
-                if data and (key := key_of(data)) is not None:
-                    kept.pop(key, None)
-                    kept[key] = data
-                ring.pop()
-
-    def hand_over(self, output):
-        """Ends what was sounding when the server went, and says again what has been set since."""
-        for ring, kept in zip(output.urgent, self.kept, strict=True):
-            for channel in range(CHANNELS):
-                silence(ring, channel)
-            for data in kept.values():
-                put(ring, data)
-
-
-def key_of(data):
-    """What a message sets, so that a later one takes its place; None when it passes."""
-    status = data[0]
-    if status >= SYSTEM or status & 0xF0 in (NOTE_OFF, NOTE_ON, PRESSURE) or status < NOTE_OFF:
-        return None
-    return data[:2] if status & 0xF0 == CONTROL else data[:1]
-
-
-def ring_words(ring):
-    return ring.words.ctypes.data, ring.rows.ctypes.data, ring.slots
-
-
-def put(ring, data):
-    """A message for now; one too many is dropped."""
-    row = ring.slot()
-    if row is not None:
-        row["sample"], row["time_ns"], row["port"], row["size"] = 0, 0, 0, len(data)
-        row["data"][:len(data)] = list(data)
-        ring.publish()
-
-
-def silence(ring, channel):
-    """Pedal up, all sound off, all notes off."""
-    for number in (SUSTAIN, SOUND_OFF, NOTES_OFF):
-        put(ring, (CONTROL | channel, number, 0))

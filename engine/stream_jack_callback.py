@@ -51,14 +51,16 @@ EVENT, FLUSHED, SEEN_XRUNS, LONG, LOST = 24, 27, 28, 29, 30
 XRUNS, DOWN, CHANGES, WORDS = 40, 48, 56, 64
 # A port that sounds: the rig's channel it carries
 PORT, CHANNEL, BUFFER, SOUND_WORDS = range(4)
-# A MIDI port out: what is urgent comes before what the ring holds, each with (words, rows, slots)
-URGENT, MAIN, LATE, REFUSED, SENT, OUT_WORDS = 2, 5, 8, 9, 10, 12
+# A MIDI port out: what is urgent comes before what the ring holds, each with (words, rows, slots);
+# HELD is the ledger of its notes or 0
+URGENT, MAIN, LATE, REFUSED, SENT, HELD, AGAIN, OUT_WORDS = 2, 5, 8, 9, 10, 11, 12, 16
 # A MIDI port in
 INDEX, RECEIVED, IN_WORDS = 1, 2, 4
 
 ROW_BYTES, ROW_TIME, ROW_PORT, ROW_DATA = MESSAGE.itemsize, 8, 16, 24
 LONGEST, NEVER = 16, np.int64(1) << 62
-NOTE_ON, CLOCK, START, GO_ON = 0x90, 0xF8, 0xFA, 0xFB
+NOTE_OFF, NOTE_ON, CLOCK, START, GO_ON = 0x80, 0x90, 0xF8, 0xFA, 0xFB
+AGAIN_ROWS, AGAIN_SAMPLES = 128, 16384     # how far back a cycle that was left out may lie
 
 
 @rt
@@ -126,7 +128,28 @@ def pour(j, out, which, buffer, first, frames, place):
 
 
 @rt
-def send(j, first, frames):
+def end_again(j, out, buffer, first):
+    """The server left a cycle out: notes that may have ended in it, and sound no more, end again.
+
+    Rows that were taken out lie in the ring until their place is written anew.
+    """
+    ring, held = row_of(out[MAIN], 32), carray(pointer(out[HELD]), (2048,), np.uint8)
+    start = max(ring[TAIL] - AGAIN_ROWS, load_acquire(ring, HEAD) - out[MAIN + 2], 0)
+    for number in range(start, ring[TAIL]):
+        row = out[MAIN + 1] + ROW_BYTES * (number & (out[MAIN + 2] - 1))
+        size = np.int64(carray(pointer(row + ROW_PORT), (2,), np.int32)[1])
+        data = carray(pointer(row + ROW_DATA), (LONGEST,), np.uint8)
+        status, key = np.int64(data[0]), np.int64(data[1])
+        kind = status & 0xF0
+        ended = size == 3 and (kind == NOTE_OFF or kind == NOTE_ON and data[2] == 0)
+        recent = row_of(row, 1)[0] + AGAIN_SAMPLES > first
+        if ended and recent and held[(status & 15) * 128 + (key & 127)] == 0:
+            call_write(j[WRITE], buffer, np.int64(0), row + ROW_DATA, size)
+            out[AGAIN] += 1
+
+
+@rt
+def send(j, first, frames, broken):
     """Every MIDI port's block; a port without room keeps what it has for the next one."""
     left = np.int64(0)
     for index in range(j[OUTS]):
@@ -135,6 +158,8 @@ def send(j, first, frames):
         call_clear(j[CLEAR], buffer)
         if first < 0:
             continue
+        if broken and first != NEVER and out[HELD]:
+            end_again(j, out, buffer, first)
         place = pour(j, out, URGENT, buffer, np.int64(0), frames, np.int64(0))
         place = pour(j, out, MAIN, buffer, first, frames, place)
         left += place < 0
@@ -194,7 +219,7 @@ def block(j, words, frames):
         receive(j, heard(words), words[CALLED_NS], words[RATE_HZ], frames)
         idle = load_acquire(j, FLUSH) and load_acquire(words, RUNNING) == 0
         first = NEVER if idle else np.int64(-1)
-    send(j, first, frames)
+    send(j, first, frames, broken)
 
 
 def _process(frames, user):
@@ -206,7 +231,7 @@ def _process(frames, user):
         block(j, carray(pointer(j[STREAM]), (STREAM_WORDS,), np.int64), count)
     else:
         spread(j, np.int64(0), np.int64(1), np.int64(0), count)
-        send(j, np.int64(-1), count)
+        send(j, np.int64(-1), count, np.int64(0))
     return np.int32(0)
 
 

@@ -175,6 +175,16 @@ def test_tempo_from_the_next_step_and_over_bars(acting):
     assert conductor.clock.bpm_at(step + 16) == 125.0 and conductor.clock.bpm_at(step) == 62.5
 
 
+def test_taps_count_when_the_finger_came(acting):
+    for k in range(4):
+        acting.act("/tap", time_ns=10 ** 12 + k * 480_000_000)
+    assert acting.conductor.clock.bpm_at(acting.conductor.step) == pytest.approx(125.0)
+    acting.act("/nudge", [10.0])
+    later = acting.conductor.step + 8
+    assert acting.conductor.clock.place_of(later) == pytest.approx(
+        later * STEP + 480, abs=1)
+
+
 def test_stop_lets_go_and_continue_goes_on_in_the_bar(acting):
     conductor = acting.conductor
     step = conductor.step

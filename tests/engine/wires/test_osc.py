@@ -551,3 +551,15 @@ def test_the_monitor_shows_what_arrives():
     assert out[2].startswith(sender + "/b ,  (in +9")
     assert out[3:] == ["2 messages; refused: 1 size"]
     peer.sock.close()
+
+
+def test_the_monitor_says_when_its_port_is_taken():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        done = subprocess.run(
+            (sys.executable, "-m", "engine.cli", "osc-monitor", str(port)), capture_output=True,
+            text=True, timeout=60, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (f"hiddenstage: OSC port {port} is taken by another program; "
+                           "write another one after osc-monitor\n")
