@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from engine import cli_connect, cli_wires, console
+from engine import cli_connect, cli_take, cli_wires, console
 from engine.errors import DeviceError, EngineError, ModelError
 from engine.leaving import Leaving
 
@@ -300,6 +300,7 @@ def train(data: Annotated[Path, typer.Argument(help="folder with the text to tra
 
 
 cli_wires.add(app)
+cli_take.add(app)
 
 
 @app.command()

@@ -18,8 +18,9 @@ GHOSTS = {"ghost": "clap"}                # roles that another part's voice play
 class Arranger:
     """Holds what a section plays; writes one bar at a time."""
 
-    def __init__(self, music, memory, form):
+    def __init__(self, music, memory, form, wishes=None):
         self.music, self.memory, self.form = music, memory, form
+        self.wishes = {} if wishes is None else wishes
         self.grammars = {grammar.role: grammar for grammar in music.grammars}
         self.main = music.scenes[0].theme
         self.here = Harmony(music.tonics[0], music.modes[0])
@@ -43,8 +44,15 @@ class Arranger:
         """The part that plays a role in this cycle."""
         return self.cast.parts.get(role, GHOSTS.get(role, role))
 
+    def _choose(self, wish, name, count, options):
+        """One of the options as a link wishes, or by a feature's mean."""
+        share = self.wishes.get(wish)
+        if share is None:
+            return self.memory.choose(name, count, options)
+        return options[min(int(share * len(options)), len(options) - 1)]
+
     def choose_scene(self, options):
-        return self.memory.choose("token.margin_nat", self.phrase_tokens, options)
+        return self._choose("music.scene", "token.margin_nat", self.phrase_tokens, options)
 
     # ---- sections
     def open_section(self):
@@ -85,7 +93,8 @@ class Arranger:
         """The cycle's key and mode; they stand once there were words to read them from."""
         count = 2 * self.phrase_tokens
         tonics = [t for t in self.music.tonics if not self.cycle or t != self.here.tonic]
-        self.here.tonic = self.memory.choose("resid.axis.1", count, tonics or self.music.tonics)
+        self.here.tonic = self._choose("music.key", "resid.axis.1", count,
+                                       tonics or self.music.tonics)
         self.here.mode = self.memory.choose("resid.axis.2", count, self.music.modes)
         self.keyed = self._words()
 
@@ -98,8 +107,10 @@ class Arranger:
         others = tuple(theme.degrees for theme in self.themes.values())
 
         def choose(index, options):
-            return self.memory.choose(f"resid.axis.{3 + index}", self.phrase_tokens, options)
-        return Theme(letter, harmony.progression(self.here.mode, choose, others))
+            return self._choose("music.chords", f"resid.axis.{3 + index}", self.phrase_tokens,
+                                options)
+        return Theme(letter, harmony.progression(self.here.mode, choose, others),
+                     "music.chords" if "music.chords" in self.wishes else "", self.memory.newest)
 
     def ramps(self, place):
         """Targets of this beat: parameters on their way through eight bars."""
@@ -194,10 +205,12 @@ class Arranger:
         elif self.form.fill and drums.fills_for(self.active):
             name = self.memory.choose("token.margin_nat", self.memory.per_bar,
                                       drums.fills_for(self.active))
-            strikes = drums.fill(strikes, name, "token.margin_nat")
+            strikes = drums.fill(strikes, name, "mean token.margin_nat")
         return [Row(self.part(role), role, step,
                     self.here.perc_st(step // 2) if role == "perc" else DRUM_ST, level, 0.5, False,
-                    cause, DRUM_TOUCH.get(role, "")) for role, step, level, cause in strikes]
+                    cause, DRUM_TOUCH.get(role, ""),
+                    seq=self.memory.newest if " mean " in cause else -1)
+                for role, step, level, cause in strikes]
 
     def struck(self, role, place):
         """Rows that an edit strikes where there were none; place 0..1 chooses the tone."""

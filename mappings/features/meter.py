@@ -11,7 +11,7 @@ import numpy as np
 from engine.errors import MappingError
 from engine.records import CALIBRATION, INVALID, SINK, TEMPLATE, Frame
 from mappings.features import mlp, resid, text, token, writes
-from mappings.features.common import GRID, curve, packed, places, unpacked
+from mappings.features.common import GRID, curve, packed, place_of, places, unpacked
 
 FAMILIES = {"token": token.Token, "resid": resid.Resid, "writes": writes.Writes, "mlp": mlp.Mlp,
             "text": text.Text}
@@ -33,6 +33,7 @@ def _which(state_row):
 class Meter:
     """One model's features: learn(...) on calibration rows, freeze() once, then measure(...)."""
     names = NAMES
+    place_of = staticmethod(place_of)
 
     def __init__(self, descriptor):
         self.descriptor = descriptor
