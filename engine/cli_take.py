@@ -17,10 +17,11 @@ def why(take: Annotated[Path, typer.Argument(help="a recorded take")],
             "--json", help="one JSON object as the last line")] = False):
     """Say what sounds at a moment of a take, and what in the model each of it comes from."""
     with console.patience("reading the take"):
+        from engine import moment as moments
         from engine import why as asked
         from engine import why_words as words
         one = asked.Why(take)
-        found = one.at(one.sample_of(" ".join(moment)))
+        found = one.at(moments.sample_of(" ".join(moment), one.take, one.clock))
     console.give(found, as_json, words.lines(found))
 
 

@@ -42,7 +42,8 @@ class Note:
 class Target:
     """Where a parameter goes, and its time constants up and down (fall_s None: as rise_s).
 
-    seq  the record that it was read from, -1 for none;  link  the Link that moves it, None: the music
+    seq   the record that it was read from, -1 for none
+    link  the Link that moves it, None: the music
     """
     path: str
     value: float

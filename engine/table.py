@@ -271,7 +271,7 @@ class Rig:
     def target(self, sample, path, value, rise_s=None, fall_s=None, deck=0, edit=False, **more):
         """Moves a parameter; without times it glides at its own pace.
 
-        edit  a person's hand moves it: the guard watches;  more  its cause, and as length its record
+        edit  a person's hand moves it: the guard watches;  more  its cause, its record as length
         """
         index, param = self.tables[deck].registry.find(path, "a target")
         rise_s = param.glide_s if rise_s is None else max(rise_s, param.glide_s)

@@ -8,36 +8,19 @@ from collections import defaultdict
 import numpy as np
 
 from engine import sets
-from engine.clock import STEPS_PER_BAR, Clock
-from engine.errors import TakeError
+from engine.clock import Clock
 from engine.journal import Take
 from engine.mapping import Link
+from engine.moment import place_text
 from engine.performance import meter_class
 from engine.records import CAUSE_BIT, CHOKE, FADE, MIDI, NOTE, OFF, PANIC, SLIDE, TARGET
 
-BEAT = STEPS_PER_BAR // 4
 RINGS_S = 0.25                            # a note let go so long ago is still told
 FEATURE = re.compile(r"\b[a-z]\w*(?:\.\w+)+(?: \d\.\d\d)?")
+CLIP = re.compile(r" clip .* bar \d+")    # a file's name is no feature
+OVER, WISH = re.compile(r" over (\d+) tokens"), re.compile(r"music\.\w+")
 CLOCK_MESSAGES = range(0xF2, 0x100)
 UNTOLD = "the take does not say: it was recorded before causes were kept"
-
-
-def seconds_of(text):
-    """Seconds of "194.2", "3:14.2" or "1:03:14.2"; None when it is none."""
-    fields = text.split(":")
-    if not 1 <= len(fields) <= 3 or not re.fullmatch(r"\d+(\.\d+)?", fields[-1]) or not all(
-            re.fullmatch(r"\d+", field) for field in fields[:-1]):
-        return None
-    numbers = [float(field) for field in fields]
-    if any(number >= 60.0 for number in numbers[1:]):
-        return None
-    return sum(number * 60.0 ** place for place, number in enumerate(reversed(numbers)))
-
-
-def clock_text(seconds):
-    """Seconds as m:ss.s."""
-    tenths = math.floor(seconds * 10 + 1e-6)
-    return f"{tenths // 600}:{tenths % 600 // 10:02d}.{tenths % 10}"
 
 
 class Why:
@@ -80,28 +63,6 @@ class Why:
                     for entry in self.take.tables)
         return found[max(0, count - 1)] if found else ([], [])
 
-    # ---- moments
-    def sample_of(self, moment):
-        """The sample of "194.2", "3:14.2", "bar 37" or "bar 37.2"; raises TakeError."""
-        text, end_s = " ".join(moment.split()), self.take.samples / self.rate_hz
-        found = re.fullmatch(r"bar (\d+)(?:\.(\d+))?", text)
-        if found:
-            bar, beat = int(found[1]), int(found[2] or 1)
-            if bar < 1 or not 1 <= beat <= 4:
-                raise TakeError(f"why: {text!r}: bars count from 1, beats from 1 to 4")
-            sample = self.clock.sample_of((bar - 1) * STEPS_PER_BAR + (beat - 1) * BEAT)
-        else:
-            seconds = seconds_of(text)
-            if seconds is None:
-                raise TakeError(f"why: {moment!r} is no time: write 194.2, 3:14.2 or bar 37.2")
-            sample = round(seconds * self.rate_hz)
-        if not 0 <= sample < max(1, self.take.samples):
-            last = self.clock.step_of(max(0, self.take.samples - 1))
-            bars = min(int(last), self.take.steps[-1]["step"] if self.take.steps else 0)
-            raise TakeError(f"why: {text} is beyond the take's end, {clock_text(end_s)} (bar "
-                            f"{bars // STEPS_PER_BAR + 1}.{bars % STEPS_PER_BAR // BEAT + 1})")
-        return sample
-
     # ---- causes
     def cause(self, row):
         """Where one applied event comes from: {"by", "text", …}; by "" when the take does not say.
@@ -110,8 +71,8 @@ class Why:
         if kind == MIDI:
             return self._message(int(row["length"]))
         if number in self._causes:
-            return self._told(self._causes[number], int(row["length"]) - 1 if kind == TARGET else -1,
-                              float(row["level"]))
+            seq = int(row["length"]) - 1 if kind == TARGET else -1
+            return self._told(self._causes[number], seq, float(row["level"]))
         at = bisect_right(self._firsts, number) - 1
         if kind == NOTE and number and at >= 0:
             step = self._noted[at]
@@ -130,47 +91,76 @@ class Why:
     def _told(self, cause, seq, level):
         """A cause of the take, with the record that it read."""
         found = {"by": cause["by"], "text": cause["text"]}
+        names = self._read_in(cause["text"], seq) if cause["by"] == "music" else []
+        wish = self._wish(cause["text"], seq)
+        if wish:
+            return found | wish
         if cause["link"]:
             link = Link(**{name: tuple(value) if isinstance(value, list) else value
                            for name, value in cause["link"].items()})
             record = self.record(seq, link, level)
-            found |= {"link": cause["link"], "record": record,
+            found |= {"link": cause["link"], "record": _brief(record),
                       "features": [self._feature(link.feature, record)]}
-        elif seq >= 0:
-            found["record"] = self.record(seq)
+        elif names:
+            found |= {"by": "model", "features": names, "record": _brief(self.record(seq))}
+        elif found["text"] == "sentence end":
+            found |= {"by": "model", "record": _brief(self.record(seq))}
         return found
+
+    def _wish(self, text, seq):
+        """What a link decided in the music's place, told as the link; {} for anything else."""
+        path = WISH.search(text)
+        if not path:
+            return {}
+        turns = [turn for turn in self.take.turns
+                 if turn["path"] == path[0] and turn["seq"] <= seq] or [
+                     turn for turn in self.take.turns if turn["path"] == path[0]][:1]
+        return {} if not turns else self._told(self._causes[turns[-1]["cause"]], turns[-1]["seq"],
+                                               turns[-1]["value"]) | {"text": text}
 
     def _written(self, step, note):
         """A note that the music wrote: its cell or rule, and the records that it was read from."""
         text, _, touch = note[6].partition("; touch ")
-        record = self.record(note[7]) if note[7] >= 0 else None
-        names = self._read_in(text, record)
-        found = {"by": "model" if names or text.startswith("punctuation") else "grammar" if
-                 "grammar" in text else "file" if " clip " in text else "music", "text": text}
+        wish = self._wish(text, note[7])
+        if wish:
+            return wish
+        names = self._read_in(text, note[7])
+        by = "grammar" if "grammar" in text else "file" if " clip " in text else "music"
+        if note[7] >= 0 and (names or text.startswith("punctuation")):
+            by = "model"
+        found = {"by": by, "text": text}
         if names:
             found["features"] = names
-            found["record"] = record or {"seq": -1, "text": "", "recalled": True}
-        elif record:
-            found["record"] = record
+        if names or note[7] >= 0:
+            found["record"] = _brief(self.record(note[7]))
         if touch:
             here = self._heard.get(step["step"])
-            under = self._spoken(here[-1]) if here else {"seq": -1, "text": "", "recalled": True}
-            found["touch"] = {"features": self._read_in(touch, under), "record": under}
+            seq = here[-1]["seq"] if here else -1
+            found["touch"] = {"features": self._read_in(touch, seq), "record": _brief(
+                self.record(seq)) if here else {"seq": -1, "text": "", "recalled": True}}
         return found
 
-    def _read_in(self, text, record):
-        """The features that a cause names, each with the place that it says."""
-        found = []
-        for words in FEATURE.findall(text.split(" clip ")[0] if " clip " in text and ":" not in text
-                                     else text):
+    def _read_in(self, text, seq):
+        """The features that a cause names: with the place that it says, or their means over the
+        tokens that it says, up to a record."""
+        over, found = OVER.search(text), []
+        record = self._mean(seq, int(over[1])) if over else self.record(seq)
+        for words in FEATURE.findall(CLIP.sub("", text)):
             name, _, place = words.partition(" ")
-            if not name.endswith((".mid", ".midi")):
-                found.append(self._feature(name, record, float(place) if place else None))
+            found.append(self._feature(name, record, float(place) if place else None))
         return found
+
+    def _mean(self, seq, count):
+        """As a record: the means over the last `count` up to one that the music has read."""
+        read = [frame for frame in self.take.frames if frame["seq"] <= seq and frame["raw"]]
+        read = read[-count:]
+        return {part: {name: float(np.mean([frame[part][name] for frame in read
+                                            if name in frame[part]]))
+                       for name in (read[0][part] if read else ())} for part in ("raw", "unit")}
 
     def _feature(self, name, record, place=None):
         """A feature: its number in the record, its place, and where in the model it is read."""
-        raw, unit = (record or {}).get("raw", {}), (record or {}).get("unit", {})
+        raw, unit = record.get("raw", {}), record.get("unit", {})
         full = name if name in raw else next((n for n in raw if n.rpartition("_")[0] == name), name)
         return {"name": name, "value": raw.get(full), "place": unit.get(full) if place is None
                 else place, "read_at": self.place_of(full, self.layers)}
@@ -180,7 +170,7 @@ class Why:
         """
         found = self._records.get(seq)
         if not found:
-            return {"seq": seq, "text": "", "missing": True}
+            return {"seq": seq, "text": ""} | ({"missing": True} if seq >= 0 else {})
         if link and len(found) > 1:
             found = sorted(found, key=lambda frame: self._off(frame, link, level))
         return self._spoken(found[0])
@@ -202,14 +192,13 @@ class Why:
         """What sounds at a sample, and where it and every parameter that was moved come from."""
         step = self.take.steps[max(0, bisect_right(self._starts, sample) - 1)] if (
             self.take.steps) else {"section": "", "bar": 0, "chord": ""}
-        place = self.clock.step_of(sample)
+        place = self.clock.step_of(sample + 0.5)         # samples of steps are rounded
         words = "".join(frame["text"] for frame in self.take.frames if frame["step"] <= place)
         events = self.take.events[self.take.events["sample"] <= sample]
         parameters = self._parameters(events, sample)
         return {
             "take": str(self.take.path), "sample": sample, "seconds": sample / self.rate_hz,
-            "bar": max(0, int(place)) // STEPS_PER_BAR + 1,
-            "beat": max(0, int(place)) % STEPS_PER_BAR // BEAT + 1,
+            "place": place_text(place),
             "section": step["section"], "section_bar": step["bar"] + 1, "chord": step["chord"],
             "model": self.take.head.get("model", ""), "text": words[-200:],
             "sounding": self._sounding(events, sample, parameters), "parameters": parameters,
@@ -261,6 +250,11 @@ class Why:
         """The applied events for which the take does not say where they come from."""
         return [row for row in self.take.events if not self.cause(row)["by"]]
 
+
+
+def _brief(record):
+    """A record without its numbers."""
+    return {name: value for name, value in record.items() if name not in ("raw", "unit")}
 
 
 def _ends(note, row):

@@ -1,10 +1,13 @@
 """What `why` found, in lines to read. Thread: control."""
 import math
 
-from engine.why import clock_text
+from engine.moment import clock_text
+from engine.why import UNTOLD
 
 NOTES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 TEXT_LETTERS = 72
+OTHERS = {"hand": "the performer", "panic": "the performer", "tempo": "the set",
+          "transport": "the performer", "set": "the set", "music": "the set's form"}
 
 
 def note_name(hz):
@@ -17,10 +20,9 @@ def note_name(hz):
 
 def token(record):
     """A record as its token and its number."""
-    if record is None:
-        return ""
     if record["seq"] < 0:
-        return "no record: before the model's first word"
+        return ("a record recalled while the model was late" if record.get("recalled") else
+                "no record: the model had said nothing yet")
     if record.get("missing"):
         return f"record {record['seq']}, which the take does not hold"
     unheard = ", thrown away before it was heard" if record.get("unheard") else ""
@@ -51,14 +53,14 @@ def cause_lines(cause):
     """Where something comes from: the rule first, then what was read, and from which token."""
     by, text = cause["by"], cause["text"]
     if by == "grammar":
-        lines = [f"the grammar's {text.rpartition(': ')[2] if text.startswith('grammar') else text}"
-                 ", not the model"]
+        what = text.removeprefix("grammar: ").removesuffix(": grammar")
+        lines = [f"the grammar's {what}, not the model"]
     elif by == "link":
-        lines = [link_words(cause["link"])]
+        lines = [text] * (": " in text) + [link_words(cause["link"])]
     elif by == "file":
         lines = [f"{text}: from the file, not the model"]
-    elif by in ("hand", "panic"):
-        lines = [f"{text}: the performer, not the model"]
+    elif by in OTHERS:
+        lines = [f"{text}: {OTHERS[by]}, not the model"]
     else:
         lines = [text]
     if cause.get("features"):
@@ -72,29 +74,41 @@ def cause_lines(cause):
     return lines
 
 
-def _note_lines(note):
-    state = "" if note["held"] else ", just let go"
-    lines = cause_lines(note["cause"])
-    return [f"  {note['part']:10} {note_name(note['pitch_hz']):6} level {note['level']:.2f}, struck "
-            f"{clock_text(note['seconds'])}{state}{', muted' * note['muted']}",
-            *(f"    {line}" for line in lines)]
+def _chords(notes):
+    """Notes of one part, struck at once for one cause, together."""
+    found = {}
+    for note in notes:
+        key = note["part"], note["seconds"], note["held"], str(note["cause"])
+        found.setdefault(key, []).append(note)
+    return found.values()
+
+
+def _note_lines(notes, told):
+    one = notes[0]
+    state = "" if one["held"] else ", just let go"
+    names = " ".join(note_name(note["pitch_hz"]) for note in notes)
+    return [f"  {one['part']:10} {names}  level {max(note['level'] for note in notes):.2f}, struck "
+            f"{clock_text(one['seconds'])}{state}{', muted' * one['muted']}",
+            *(f"    {line}" for line in cause_lines(one["cause"]) if told)]
 
 
 def lines(found):
     """The answer to `why`, for people."""
     section = f"{found['section']} bar {found['section_bar']}, " if found["section"] else ""
-    out = [f"{found['take']} at {clock_text(found['seconds'])}: bar {found['bar']}.{found['beat']}, "
-           f"{section}chord {found['chord'] or 'none'}" + (
-               "" if found["whole"] else "; the take was cut short"),
+    told = any(one["cause"]["by"] for one in [*found["sounding"], *found["parameters"]]) or not (
+        found["sounding"] or found["parameters"])
+    cut = "" if found["whole"] else "; the take was cut short"
+    out = [f"{found['take']} at {clock_text(found['seconds'])}: bar {found['place']}, {section}"
+           f"chord {found['chord'] or 'none'}{cut}", *([] if told else [UNTOLD]),
            "text  …" + " ".join(found["text"][-TEXT_LETTERS:].split()), "",
            "sounding" + ("" if found["sounding"] else ": nothing")]
-    for note in found["sounding"]:
-        out += _note_lines(note)
+    for notes in _chords(found["sounding"]):
+        out += _note_lines(notes, told)
     out += ["", "parameters, the last moved first" if found["parameters"] else
             "parameters: none was moved"]
     for one in found["parameters"]:
-        first, *more = cause_lines(one["cause"])
+        first, *more = cause_lines(one["cause"]) if told else ("",)
         out.append(f"  {one['parameter']:24} {one['value']:<10.4g} {clock_text(one['seconds'])}  "
-                   f"{first}")
+                   f"{first}".rstrip())
         out += [f"    {line}" for line in more]
     return "\n".join(out)

@@ -26,6 +26,7 @@ class Arranger:
         self.here = Harmony(music.tonics[0], music.modes[0])
         self.themes, self.active, self.cast = {}, {}, music.casts[0]
         self.cycle, self.keyed, self.swing, self.written = -1, False, 0.5, 0
+        self.chosen = ""                  # by what a scene was chosen, where there was a choice
 
     @property
     def scene(self):
@@ -52,6 +53,9 @@ class Arranger:
         return options[min(int(share * len(options)), len(options) - 1)]
 
     def choose_scene(self, options):
+        if len(options) > 1:
+            self.chosen = ": music.scene" if "music.scene" in self.wishes else (
+                f": token.margin_nat over {self.phrase_tokens} tokens")
         return self._choose("music.scene", "token.margin_nat", self.phrase_tokens, options)
 
     # ---- sections
@@ -64,16 +68,17 @@ class Arranger:
         self.active = {}
         self.swing = self.memory.spread("token.margin_nat", self.phrase_tokens)
         ramps = (*self.cast.ramps, *self.scene.ramps) if opened else self.scene.ramps
-        cause = f"scene {self.scene.name}"
-        return [self._level(entry, cause) for entry in self.scene.entries
+        cause, seq = f"scene {self.scene.name}{self.chosen}", self.memory.newest
+        self.chosen = ""
+        return [self._level(entry, cause, seq) for entry in self.scene.entries
                 if entry.role not in GHOSTS] + [
-            Target(ramp.path, ramp.start, ramp.rise_s, cause=cause) for ramp in ramps]
+            Target(ramp.path, ramp.start, ramp.rise_s, cause=cause, seq=seq) for ramp in ramps]
 
-    def _level(self, entry, cause):
+    def _level(self, entry, cause, seq):
         part = self.part(entry.role)
         level_db = self.music.levels_db.get(part, -12.0) + entry.offset_db
         return Target(f"{part}.level_db", level_db + self.cast.offsets_db.get(entry.role, 0.0),
-                      0.05, cause=cause)
+                      0.05, cause=cause, seq=seq)
 
     def _open_cycle(self):
         """Other players; another key and other cells as soon as they are needed."""
@@ -110,7 +115,8 @@ class Arranger:
             return self._choose("music.chords", f"resid.axis.{3 + index}", self.phrase_tokens,
                                 options)
         return Theme(letter, harmony.progression(self.here.mode, choose, others),
-                     "music.chords" if "music.chords" in self.wishes else "", self.memory.newest)
+                     "music.chords" if "music.chords" in self.wishes else "",
+                     self.phrase_tokens, self.memory.newest)
 
     def ramps(self, place):
         """Targets of this beat: parameters on their way through eight bars."""
@@ -205,11 +211,12 @@ class Arranger:
         elif self.form.fill and drums.fills_for(self.active):
             name = self.memory.choose("token.margin_nat", self.memory.per_bar,
                                       drums.fills_for(self.active))
-            strikes = drums.fill(strikes, name, "mean token.margin_nat")
+            strikes = drums.fill(strikes, name,
+                                 f"token.margin_nat over {self.memory.per_bar} tokens")
         return [Row(self.part(role), role, step,
                     self.here.perc_st(step // 2) if role == "perc" else DRUM_ST, level, 0.5, False,
                     cause, DRUM_TOUCH.get(role, ""),
-                    seq=self.memory.newest if " mean " in cause else -1)
+                    seq=self.memory.newest if " over " in cause else -1)
                 for role, step, level, cause in strikes]
 
     def struck(self, role, place):

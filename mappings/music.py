@@ -7,7 +7,7 @@ when a scene ends and what follows it. Thread: any.
 from dataclasses import dataclass, field
 
 from engine.errors import MappingError, suggestion
-from engine.param import Param
+from engine.mapping import Param
 from mappings.harmony import MODES
 
 STEPS = 16                                # sixteenths of a bar

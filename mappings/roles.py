@@ -29,11 +29,13 @@ class Row:
 class Theme:
     """A section's chords, their voicings, and its cells by role and fullness.
 
-    wish  the link's path that chose the chords, "" for none;  seq  the newest record then
+    wish    the link's path that chose the chords, "" for none
+    tokens  how many they were read from;  seq  the newest record then
     """
     letter: str
     degrees: tuple
     wish: str = ""
+    tokens: int = 0
     seq: int = -1
     voicings: dict = field(default_factory=dict)
     cells: dict = field(default_factory=dict)
@@ -110,7 +112,7 @@ def rows_of(grammar: Grammar, part, mark, here: Harmony):
 
 def held(grammar: Grammar, part, here: Harmony):
     """A pad: the chord for the bar."""
-    by = here.theme.wish or f"mean resid.axis.{3 + here.index % 4}"
-    cause = f"chord {here.chord.name}: {by}"
+    read = f"resid.axis.{3 + here.index % 4} over {here.theme.tokens} tokens"
+    cause = f"chord {here.chord.name}: {here.theme.wish or read}"
     return [Row(part, grammar.role, 0, pitch, grammar.level, STEPS - 0.5, False, cause,
                 grammar.touch, seq=here.theme.seq) for pitch in here.voicing(grammar)]

@@ -109,7 +109,7 @@ def write_bar(grammar, frames, density, letter):
         soft = 0.12 * table["accent"][1][step] - 0.06
         level = grammar.level + (0.25 if step in accents else soft)
         cause = f"{grammar.role} {letter}: {table['onset'][0]} {table['onset'][1][step]:.2f}"
-        if grammar.kind != "stab":
+        if grammar.kind == "hook" or len(grammar.tones) > 1:
             cause += f", {table['pitch'][0]} {table['pitch'][1][step]:.2f}"
         marks.append(Mark(step, length, places[index], min(level, 1.0), step in slides, cause,
                           seq=frames[step].record))
