@@ -41,7 +41,7 @@ class Move:
 
 @dataclass
 class Line:
-    """A part: its notes in the order they began, its Midi, and how what leaves as controllers moved.
+    """A part: its notes in the order they began, its Midi, the moves of what leaves as controllers.
 
     moves     parameter's name -> Moves, the first at where the set put it;  params  name -> Param
     programs  (sample, program, bank) of each set that had it

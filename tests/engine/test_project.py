@@ -27,7 +27,8 @@ ORDER = {
     "Channel": ("Devices", "Mute", "Pan", "Sends", "Volume"),
     "BuiltinDevice": ("Parameters", "Enabled", "State"),
     "Arrangement": ("Lanes", "Markers", "TempoAutomation", "TimeSignatureAutomation"),
-    "Points": ("Target", "RealPoint"), "TimeSignatureAutomation": ("Target", "TimeSignaturePoint"), "TempoAutomation": ("Target", "RealPoint"),
+    "Points": ("Target", "RealPoint"), "TempoAutomation": ("Target", "RealPoint"),
+    "TimeSignatureAutomation": ("Target", "TimeSignaturePoint"),
 }
 NEEDED = {"Note": {"time", "duration", "channel", "key"}, "Clip": {"time"},
           "Audio": {"channels", "sampleRate", "duration"}, "File": {"path"},

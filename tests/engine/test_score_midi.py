@@ -82,11 +82,11 @@ def house(tmp_path_factory):
 def struck(line):
     """A part's notes; of two at once on one key, the louder: a key is struck once."""
     found = {}
-    for note in line.notes:
-        place = note.sample, line.midi.key or note.pitch_hz
-        if place not in found or found[place].level < note.level:
-            found[place] = note
-    return sorted(found.values(), key=lambda note: (note.sample, note.pitch_hz))
+    for one in line.notes:
+        place = one.sample, line.midi.key or one.pitch_hz
+        if place not in found or found[place].level < one.level:
+            found[place] = one
+    return sorted(found.values(), key=lambda one: (one.sample, one.pitch_hz))
 
 
 def test_the_house_is_there_note_for_note(house):
