@@ -9,6 +9,7 @@ import numpy as np
 
 from engine import sets
 from engine.clock import Clock
+from engine.errors import TakeError
 from engine.journal import Take
 from engine.mapping import Link
 from engine.moment import place_text
@@ -28,7 +29,12 @@ class Why:
 
     def __init__(self, path):
         self.take = Take(path)
-        head = self.take.head
+        try:
+            self._index(self.take.head)
+        except (KeyError, TypeError, ValueError) as fault:
+            raise TakeError(f"{path}: the take is damaged: {fault!r}") from fault
+
+    def _index(self, head):
         self.rate_hz = head["rate_hz"]
         self.clock = Clock(self.rate_hz, head.get("bpm") or 120.0)
         self.clock.rows = self.take.tempo()
@@ -40,10 +46,11 @@ class Why:
         self._records = defaultdict(list)
         for frame in [*self.take.frames, *self.take.lost]:
             self._records[frame["seq"]].append(frame)
-        self._heard = defaultdict(list)       # step -> its records that the music read
-        for frame in self.take.frames:
-            if frame["raw"]:
-                self._heard[frame["step"]].append(frame)
+        self._read = [frame for frame in self.take.frames if frame["raw"]]    # by the music
+        self._seqs = [frame["seq"] for frame in self._read]
+        self._heard = defaultdict(list)       # step -> its records
+        for frame in self._read:
+            self._heard[frame["step"]].append(frame)
         self._starts = [step["sample"] for step in self.take.steps]
         self._names = [self._named(entry) for entry in self.take.tables]
 
@@ -152,8 +159,8 @@ class Why:
 
     def _mean(self, seq, count):
         """As a record: the means over the last `count` up to one that the music has read."""
-        read = [frame for frame in self.take.frames if frame["seq"] <= seq and frame["raw"]]
-        read = read[-count:]
+        end = bisect_right(self._seqs, seq)
+        read = self._read[max(0, end - count):end]
         return {part: {name: float(np.mean([frame[part][name] for frame in read
                                             if name in frame[part]]))
                        for name in (read[0][part] if read else ())} for part in ("raw", "unit")}

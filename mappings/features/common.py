@@ -20,7 +20,8 @@ def bands_of(layers):
 def place_of(name, layers):
     """Where in a model of so many layers a feature is read, in words; "" where that is not known.
 
-    Layers are counted from 1; the state after layer n is what block n gave.
+    Layers are counted from 1; the state after layer n is what block n gave. A family whose names
+    do not say it has `read_at`.
     """
     family, *rest = name.split(".")
     if family == "text":
@@ -46,6 +47,7 @@ class Family:
     and then runs the values of all looks for their curves.
     """
     names = ()
+    read_at = "the model's states"        # of features whose name does not say it (`place_of`)
 
     def __init__(self, descriptor):
         self.model = descriptor

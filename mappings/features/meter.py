@@ -33,7 +33,6 @@ def _which(state_row):
 class Meter:
     """One model's features: learn(...) on calibration rows, freeze() once, then measure(...)."""
     names = NAMES
-    place_of = staticmethod(place_of)
 
     def __init__(self, descriptor):
         self.descriptor = descriptor
@@ -45,6 +44,12 @@ class Meter:
         ends = np.cumsum([len(family.names) for family in FAMILIES.values()])
         self._parts = [self._values[end - len(family.names):end]
                        for family, end in zip(FAMILIES.values(), ends, strict=True)]
+
+    @staticmethod
+    def place_of(name, layers):
+        """Where in a model of so many layers a feature is read, in words."""
+        return place_of(name, layers) or next(
+            (family.read_at for family in FAMILIES.values() if name in family.names), "")
 
     def _look(self, state_row, token_row, marks):
         return [family.look(state_row, token_row, marks) for family in self.families.values()]

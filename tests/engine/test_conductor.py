@@ -11,7 +11,18 @@ from engine.formats.scl import Tuning
 from engine.journal import Recorder, Take
 from engine.mapping import Link, Trigger
 from engine.parts import Fx, Part
-from engine.records import CAUSE_BIT, EDIT, FADE, HOLD, NOTE, PANIC, PROMPT, TARGET, TEMPERATURE, Frame
+from engine.records import (
+    CAUSE_BIT,
+    EDIT,
+    FADE,
+    HOLD,
+    NOTE,
+    PANIC,
+    PROMPT,
+    TARGET,
+    TEMPERATURE,
+    Frame,
+)
 
 
 def consumed(conductor):

@@ -11,10 +11,10 @@ from engine import cli, moment, why_words
 from engine.errors import TakeError
 from engine.journal import MAGIC, Recorder, _chunks
 from engine.mapping import Link
-from engine.records import CAUSE_BIT, EVENT, FADE, NOTE, OFF, PANIC, TARGET
+from engine.records import CAUSE_BIT, EVENT, FADE, MIDI, NOTE, OFF, PANIC, TARGET
 from engine.session import Options, render
 from engine.why import UNTOLD, Why
-from mappings.features import NAMES
+from mappings.features import NAMES, Meter
 from mappings.features.common import place_of
 from tests.engine.model.conftest import make
 
@@ -267,4 +267,27 @@ def test_a_feature_says_where_in_the_model_it_is_read(name, where):
 
 
 def test_every_feature_has_a_place():
-    assert all(place_of(name, layers) for name in NAMES for layers in (1, 2, 6, 28))
+    assert all(Meter.place_of(name, layers) for name in NAMES for layers in (1, 2, 6, 28))
+    assert Meter.place_of("no.feature", 6) == ""
+
+
+def test_a_message_of_the_transport_is_told_from_one_that_opens_a_part(asked):
+    row = np.zeros(1, EVENT)[0]
+    row["kind"] = MIDI
+    told = []
+    for message in ((0xFA,), (0xF2, 0, 4), (0xC3, 17), (0xB0, 7, 100)):
+        row["length"] = sum(b << 8 * k for k, b in enumerate(message)) | len(message) << 56
+        told.append(asked.cause(row)["by"])
+    assert told == ["transport", "transport", "set", "set"]
+
+
+def test_a_damaged_head_is_one_line(take, tmp_path):
+    with open(take, "rb") as file:
+        chunks = [(kind, data) for _ in (file.read(len(MAGIC)),)
+                  for kind, data in _chunks(file, take.stat().st_size)]
+    recorder = Recorder(tmp_path / "bad.take", {"set": "house"})
+    for kind, data in chunks[1:]:
+        recorder.chunk(kind, data)
+    recorder.shut()
+    with pytest.raises(TakeError, match="damaged"):
+        Why(tmp_path / "bad.take")
