@@ -73,6 +73,13 @@ def test_a_link_latched_to_the_phrase_waits_for_four_bars_of_its_section():
     assert [place for place, _ in found] == [0, 3 * BAR, 6 * BAR], "a section begins a phrase"
 
 
+def test_a_section_s_beginning_releases_what_waits_once():
+    conductor, source, rig = stage(live=True, links=bright("phrase"),
+                                   music=Asked(section_bars=3), tokens=1)
+    source.give(0, 1)
+    assert moves(run(conductor, 7 * BAR), rig) == [(0, 0.0), (3 * BAR, 0.1)]
+
+
 def test_a_music_is_told_before_it_plays_the_step_and_the_take_says_so(tmp_path):
     table = (Link("token.surprisal_nat", (0.0, 1.0), "music.scene", (0.0, 1.0), latch="bar"),)
     music, recorder = Asked(), Recorder(tmp_path / "a.take", {})
