@@ -4,20 +4,20 @@ from dataclasses import replace
 
 from engine.clock import STEPS_PER_BAR
 from engine.journal import frame_data
-from engine.mapping import LATCHES, MUSIC, STRIKE, Links
+from engine.mapping import LATCHES, STRIKE, Links
 
 PHRASE_BARS = 4
-NEXT = MUSIC + "next"
+NEXT = "music.next"
 
 
 def links_of(made, table, features):
     """A set's links, checked against its own table, its music and the names of the features."""
     known = dict(zip(table.registry.paths, table.registry.params, strict=True))
     known |= {f"{part}.strike": STRIKE for part in table.parts}
-    known |= getattr(made.music, "targets", {})
-    if hasattr(made.music, "targets"):
-        known[NEXT] = STRIKE
-    return Links(made.links, known, features)
+    offered = getattr(made.music, "targets", None)
+    if offered is not None:
+        known = {NEXT: STRIKE} | offered | known
+    return Links(made.links, known, features, set(offered or ()) - set(table.registry.paths))
 
 
 class Linked:
@@ -85,15 +85,15 @@ class Linked:
     def act(self, sample, target):
         """Moves a parameter of the set, or what the music lets others decide."""
         c = self.conductor
-        if not target.path.startswith(MUSIC) or target.path in c.rig.tables[c.deck].registry.index:
+        if (target.path in c.rig.tables[c.deck].registry.index
+                or target.path not in getattr(c.made.music, "targets", ())):
             c.target(sample, target)
             return
         c.player.turn(target.path, target.value)
         if c.recorder:
             c.recorder.chunk(b"TURN", {
-                "sample": sample, "path": target.path,
-                "value": target.value, "seq": target.seq, "cause": c.why("link", target.cause,
-                                                                         target.link)})
+                "sample": sample, "path": target.path, "value": target.value, "seq": target.seq,
+                "cause": c.why("link", target.cause, target.link)})
 
     # ---- what is never heard
     def forget(self):

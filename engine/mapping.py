@@ -13,7 +13,6 @@ from engine.errors import MappingError, suggestion
 from engine.param import CURVES, Param
 
 STRIKE = Param("strike", 0.0, 1.0, 1.0)   # what a trigger sets off, in a registry
-MUSIC = "music."                          # what begins so is the music's, not a part's
 LATCHES = ("", "step", "bar", "phrase")
 UNITS = ("hz", "db", "s", "st", "beats", "bpm", "nat", "deg", "tokens")
 GAPS = 4.0                                # above - rearm gaps over the threshold: full level
@@ -163,10 +162,11 @@ class Links:
 
     table     rows of Link and Trigger;  features  the full names a frame may carry
     registry  path -> Param: "bass.cutoff_hz" for links, "kick.strike" for triggers
+    waits     paths that need a latch
     raises    MappingError on the first row that is wrong
     """
 
-    def __init__(self, table, registry, features):
+    def __init__(self, table, registry, features, waits=()):
         self._links, self._triggers, written = [], [], set()
         for row in table:
             if not isinstance(row, Link | Trigger):
@@ -176,7 +176,8 @@ class Links:
             if row.target not in registry:
                 raise MappingError(f"{where}: no such target{suggestion(row.target, registry)}")
             if isinstance(row, Link):
-                self._links.append(_checked_link(row, read, registry[row.target], where))
+                self._links.append(_checked_link(row, read, registry[row.target], where,
+                                                 row.target in waits))
                 if row.target in written:
                     raise MappingError(f"{where}: two links write it; keep one")
                 written.add(row.target)
@@ -223,7 +224,7 @@ class Links:
         return notes
 
 
-def _checked_link(row, read, param, where):
+def _checked_link(row, read, param, where, waits):
     """(row, reading) of a sound link."""
     reads = _pair(row.reads, where, "reads") if read.raw else _pair(row.reads, where, "reads", 0, 1)
     writes = _pair(row.writes, where, "writes", param.low, param.high)
@@ -236,7 +237,7 @@ def _checked_link(row, read, param, where):
         raise MappingError(f"{where}: a strike takes a Trigger, not a Link")
     if row.latch not in LATCHES:
         raise MappingError(f"{where}: no latch {row.latch!r}{suggestion(row.latch, LATCHES[1:])}")
-    if row.target.startswith(MUSIC) and not row.latch:
+    if waits and not row.latch:
         raise MappingError(f"{where}: the music needs a latch: 'step', 'bar' or 'phrase'")
     if not isinstance(row.steps, int) or row.steps == 1 or not 0 <= row.steps <= 1000:
         raise MappingError(f"{where}: steps must be 2..1000, or 0 for every value, got "

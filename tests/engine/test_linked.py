@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import pytest
 from staging import STEP, Script, run, stage
+from toys import BELL
 
 from engine.errors import MappingError
 from engine.journal import Recorder, Take
 from engine.mapping import STRIKE, Link, Param, Step, Trigger
+from engine.parts import Part
 from engine.records import CAUSE_BIT, NOTE, TARGET
 
 BAR = 16
@@ -108,6 +110,13 @@ def test_what_the_music_does_not_offer_is_refused():
         stage(links=(Trigger("token.surprisal_nat", 0.5, 0.2, "music.next"),))
     with pytest.raises(MappingError, match="needs a latch"):
         stage(links=(Link("token.surprisal_nat", (0, 1), "music.scene", (0, 1)),), music=Asked())
+
+
+def test_a_part_called_music_keeps_its_own_parameters():
+    parts = {"bell": Part(BELL), "music": Part(BELL)}
+    table = (Link("token.surprisal_nat", (0.0, 1.0), "music.pan", (0.0, 1.0)),)
+    conductor, _, rig = stage(links=table, music=Asked(), parts=parts)
+    assert moves(run(conductor, 3), rig, "music.pan") == [(0, 0.0), (2, 0.1)]
 
 
 def test_events_tell_their_link_and_their_record(tmp_path):
