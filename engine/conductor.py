@@ -243,6 +243,11 @@ class Conductor:
         self.at_bar.append(lambda step: self.send(self.rig.fade(
             self.clock.sample_of(step), self.deck, 1.0, ENTRY_S, cause=cause)))
 
+    def leave(self):
+        """The end: silence; what links have acted on and nobody heard is kept in the take."""
+        self.panic()
+        self.linked.forget()
+
     def adopt(self, made, table):
         """A new set takes over at the next bar; the last one offered before it."""
         if self._adopted is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import TakeError
-from engine.records import EVENT
+from engine.records import EVENT, MEASURED
 
 MAGIC = b"hiddenstage take 1\n"
 HEADER = struct.Struct("<4sII")
@@ -73,9 +73,10 @@ class Recorder:
                                  "parts": list(table.parts), "paths": table.registry.paths}))
 
     def state(self, row):
-        """A STATE row in bf16; returns the row rounded to what was written."""
+        """A STATE row in bf16, its tiers' fields in the order of MEASURED; returns the row rounded
+        to what was written."""
         parts = [np.int64(row["seq"]).tobytes()]
-        for name in ("resid", "attn", "mlp", "act"):
+        for name in (name for name in MEASURED if name in row.dtype.names):
             upper = to_bf16(row[name])
             row[name] = from_bf16(upper).reshape(row[name].shape)
             parts.append(upper.tobytes())

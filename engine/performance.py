@@ -87,10 +87,20 @@ def meter_class():
     raise EngineError("no features are installed: run ./stage again")
 
 
+def measured_by(made):
+    """Settings of the model process that follow from what is measured: the meter and the tiers of
+    capture that the set's links and its music read."""
+    meter = meter_class()
+    read = [link.feature for link in made.links] + list(getattr(made.music, "features", ()))
+    return {"features": meter.signature,
+            "tiers": sorted({"T3", "T4"} & set(meter.tiers(read)))}
+
+
 def worker_settings(made, limit, throttle=None):
     """What the model process is told."""
     return {"model": made.model, "prompt": made.prompt, "temperature": made.temperature,
-            "top_p": made.top_p, "model_seed": made.seed, "limit": limit, "throttle": throttle}
+            "top_p": made.top_p, "model_seed": made.seed, "limit": limit, "throttle": throttle,
+            **measured_by(made)}
 
 
 def sounds_of(made):

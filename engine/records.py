@@ -13,12 +13,27 @@ TOP = 8  # log-probabilities carried with a token
 PREFILL, TEMPLATE, RENEWED, SINK, END, CALIBRATION, INVALID = 1, 2, 4, 8, 16, 32, 64
 
 
+# Tiers of capture: logits; block outputs; attention and MLP writes; writes of single heads; rows of
+# attention. What a head looks at (T4), one number each:
+#   entropy   of its row over the log of the visible places: 0 one place, 1 all alike
+#   spread    the same without the sinks, renormalised
+#   sink, previous, itself   the weight on the sinks, the place before, its own
+#   gaze_octaves   mean of log2(1 + tokens back), without the sinks
+#   link_tokens, link        how far back the strongest place is that is no sink, and its weight
+TIERS = ("T0", "T1", "T2", "T3", "T4")
+GAZE = ("entropy", "spread", "sink", "previous", "itself", "gaze_octaves", "link_tokens", "link")
+RESID, ATTN, MLP, ACT, HEADS, ROWS = range(6)         # lines of `valid`
+MEASURED = ("resid", "attn", "mlp", "act", "head_norm", "head_axis", "heads", "gaze", "row")
+
+
 @dataclass(frozen=True)
 class Descriptor:
     """A model's shape; travels once, and offsets of STATE follow from it.
 
     widths   MLP activation width of each layer, 0 where there is none to tap
-    heads    attention heads; tiers  the captured tiers ("T0", "T1", "T2")
+    heads    attention heads;  tiers  what is captured, of TIERS: fields of other tiers are absent
+    chosen   layers whose heads and attention rows travel whole;  sinks  places of a context that
+             draw attention whatever they say
     """
 
     name: str
@@ -31,6 +46,8 @@ class Descriptor:
     weight_hash: str = ""
     tiers: tuple = ("T0", "T1", "T2")
     notes: tuple = ()
+    chosen: tuple = ()
+    sinks: tuple = (0,)
 
     def data(self):
         return asdict(self)
@@ -40,32 +57,43 @@ class Descriptor:
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
 
 
+def lead_layer(layers):
+    """The layer that leads, counted from 0: two thirds up."""
+    return -(-2 * layers // 3) - 1
+
+
 def state_dtype(model):
     """One STATE row. Rows of a (layer, field) whose bit in `valid` is 0 are absent, never zero.
 
     resid  (layers + 1, width): row 0 the embedding, row i + 1 the output of block i
     attn, mlp  (layers, width): what attention and MLP wrote;  act  (layers, widest): MLP
     activations
-    valid  (4, layers + 1) uint8: for resid, attn, mlp, act
+    valid  (6, layers + 1) uint8: for resid, attn, mlp, act, heads (T3), rows of attention (T4)
+    T3: head_norm, head_axis (layers, heads): the norm of each head's write, and where it stands on
+    the layer's fixed direction;  heads (chosen, heads, width): the writes themselves
+    T4: gaze (layers, heads, len(GAZE)), NaN where a place has nothing to choose from;
+    row (chosen, context): mean row of the heads, by place in the context
     """
-    widest = max((*model.widths, 1))
-    return np.dtype(
-        [
-            ("seq", "i8"),
-            ("generation", "i8"),
-            ("token", "i8"),
-            ("position", "i8"),
-            ("flags", "i8"),
-            ("done_ns", "i8"),
-            ("published_ns", "i8"),
-            ("resid", "f4", (model.layers + 1, model.width)),
-            ("attn", "f4", (model.layers, model.width)),
-            ("mlp", "f4", (model.layers, model.width)),
-            ("act", "f4", (model.layers, widest)),
-            ("valid", "u1", (4, model.layers + 1)),
-        ],
-        align=True,
-    )
+    widest, chosen = max((*model.widths, 1)), len(model.chosen)
+    fields = [
+        *((name, "i8") for name in STAMPS),
+        ("resid", "f4", (model.layers + 1, model.width)),
+        ("attn", "f4", (model.layers, model.width)),
+        ("mlp", "f4", (model.layers, model.width)),
+        ("act", "f4", (model.layers, widest)),
+        ("valid", "u1", (6, model.layers + 1)),
+    ]
+    if "T3" in model.tiers:
+        fields += [("head_norm", "f4", (model.layers, model.heads)),
+                   ("head_axis", "f4", (model.layers, model.heads)),
+                   ("heads", "f4", (chosen, model.heads, model.width))]
+    if "T4" in model.tiers:
+        fields += [("gaze", "f4", (model.layers, model.heads, len(GAZE))),
+                   ("row", "f4", (chosen, model.context))]
+    return np.dtype(fields, align=True)
+
+
+STAMPS = ("seq", "generation", "token", "position", "flags", "done_ns", "published_ns")
 
 
 # One TOKEN row: what was sampled after STATE `seq`. NaN marks a number the model did not give, as

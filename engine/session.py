@@ -282,8 +282,7 @@ class Session:
         for thread in (self._thread, self._watcher):
             thread.join(timeout=5.0)
         if not self._thread.is_alive():       # the event ring has one writer
-            self.conductor.panic()
-            self.conductor.linked.forget()
+            self.conductor.leave()
             self.connections.leave()
             time.sleep(max(0.05, 3 * (self.stream.block or 128) / self.rig.rate_hz))
         self.stream.close()

@@ -52,9 +52,13 @@ class Source:
             time.sleep(0.01)
 
     def calibrate(self, meter, timeout_s=LOAD_S):
-        """Feeds the calibration records, which come first, to the meter and freezes it; measures
-        the last one once more, so that nothing of the meter is compiled while playing."""
-        end, last = time.monotonic() + timeout_s, None
+        """Feeds the calibration records, which come first, to the meter and freezes it, or gives it
+        the profile that takes their place."""
+        end = time.monotonic() + timeout_s
+        if (profile := getattr(self.supervised, "profile", None)) is not None:
+            meter.load_profile(profile)
+            meter.warm()
+            return
         while True:
             pair = self.supervised.front()
             if pair is None:
@@ -67,14 +71,9 @@ class Source:
             if not int(pair[0]["flags"]) & CALIBRATION:
                 break
             meter.learn(*pair)
-            last = pair[0].copy(), pair[1].copy()
             self.supervised.pop()
         meter.freeze()
-        if last is not None:
-            for row in last:
-                row["flags"] &= ~CALIBRATION
-            meter.measure(*last)
-            meter.forget()
+        meter.warm()
 
     def arrive(self):
         """The next record not looked at yet (STATE row, TOKEN row: views), or None."""

@@ -9,17 +9,38 @@ from engine.records import CALIBRATION, PREFILL, SINK, TEMPLATE
 NEUTRAL = Path(__file__).parent / "neutral.txt"       # our own words
 
 
-def calibrate(generator):
-    """Reads the neutral text and publishes its records, seq -N..-1; then forgets it."""
-    ids = generator.tokenizer(NEUTRAL.read_text(), add_special_tokens=False)["input_ids"]
-    ids = [*generator.mark, *ids][:generator.window]
+def windows(generator, path=None):
+    """The ids of a text in contexts of the model; of the neutral text only the first."""
+    words = (path and Path(path) or NEUTRAL).read_text("utf-8")
+    ids = generator.tokenizer(words, add_special_tokens=False)["input_ids"]
+    room = generator.window - len(generator.mark)
+    parts = [[*generator.mark, *ids[i:i + room]] for i in range(0, len(ids), room)]
+    return parts if path else parts[:1]
+
+
+def calibrate(generator, settings=None):
+    """Reads the neutral text and publishes its records, seq -N..-1; then forgets it.
+
+    settings  text: a file to read instead, whole;  skip: contexts that were taken before
+    """
+    settings = settings or {}
+    parts = windows(generator, settings.get("text"))
+    left = sum(map(len, parts))
+    for number, ids in enumerate(parts):
+        if number >= int(settings.get("skip") or 0):
+            read_window(generator, ids, left)
+        left -= len(ids)
+
+
+def read_window(generator, ids, left):
+    """Publishes the records of one context, the first as seq -left; then forgets it."""
     context, rings, capture = generator.context, generator.rings, generator.capture
     capture.arrived, place, said = (lambda count: None), 0, text.START
     for i in range(0, len(ids), CHUNK):
         part = ids[i:i + CHUNK]
         logits = context.feed(part, keep=-1)
         for k, token in enumerate(part):
-            seq, following = place - len(ids), ids[place + 1] if place + 1 < len(ids) else None
+            seq, following = place - left, ids[place + 1] if place + 1 < len(ids) else None
             flags = CALIBRATION | PREFILL | (SINK if place == 0 else 0)
             flags |= TEMPLATE if token in generator.marks else 0
             choice = measured(logits[k], following)

@@ -3,7 +3,8 @@
 The hooks fill one preallocated array of STATE rows (float32, a row per token of a chunk). Of a
 prompt they copy at once; of a single token they note the tensors, and the last block's hook copies
 all in one compiled pass (half the cost of 25 small copies), save those that something writes into
-later in the forward. That hook then calls `arrived`, before the final norm and the head have run:
+later in the forward. What heads write and look at is worked out there too, where those tiers are
+captured. That hook then calls `arrived`, before the final norm and the head have run:
 in a 270 M model the head is 43 of 73 ms, so a state is on its way that much earlier.
 """
 import functools
@@ -13,22 +14,26 @@ import numpy as np
 import torch
 from numba import carray
 
+from engine.model.attention import Gaze
+from engine.model.heads import Heads
 from engine.model.trace import first_of, hidden, text_config
-from engine.records import Descriptor, state_dtype
+from engine.records import HEADS, ROWS, Descriptor, state_dtype
 from engine.rt import from_bits, pointer, rt_host
 
 CHUNK = 32                                # tokens of one prefill forward
 
 
-def describe(model, model_map, name, context, weight_hash=""):
-    """The Descriptor of a mapped model."""
-    config = text_config(model)
+def describe(model, model_map, name, context, weight_hash="", extras=None, sinks=(0,)):
+    """The Descriptor of a mapped model;  extras  see `engine.model.tiers`."""
+    config, extras = text_config(model), extras or {}
     return Descriptor(
         name=name, layers=len(model_map.blocks), width=model_map.width,
         widths=tuple(block.width for block in model_map.blocks),
         heads=first_of(config, "num_attention_heads", "n_head", "n_heads"),
         vocabulary=first_of(config, "vocab_size"), context=context, weight_hash=weight_hash,
-        notes=tuple(model_map.notes))
+        notes=tuple(model_map.notes), sinks=tuple(sinks),
+        tiers=("T0", "T1", "T2", *(tier for tier in ("T3", "T4") if tier in extras)),
+        chosen=extras.get("chosen", ()) if {"T3", "T4"} & set(extras) else ())
 
 
 LARGEST = int(np.float32(1e17).view(np.int32))        # its square can still be summed
@@ -131,9 +136,13 @@ class Capture:
     beat      called at every block, also while nothing is captured: a sign of life
     """
 
-    def __init__(self, model_map, descriptor, chunk=CHUNK):
-        self.stage = np.zeros(chunk, state_dtype(descriptor))
+    def __init__(self, model_map, descriptor, chunk=CHUNK, extras=None):
+        self.stage, extras = np.zeros(chunk, state_dtype(descriptor)), extras or {}
         self.count, self.done_ns = 0, 0   # tokens of this forward to keep; 0 switches capture off
+        self.place = 0                    # of the first of them in its context
+        self.of_heads = Heads(self.stage, descriptor, extras["T3"]) if "T3" in extras else None
+        self.gaze = Gaze(self.stage, descriptor, extras["T4"], lambda: self.count) \
+            if "T4" in extras else None
         self.arrived = lambda count: None
         self.beat = lambda: None
         self._wrapped, self._turns, self._notes = [], [], Notes()
@@ -146,10 +155,10 @@ class Capture:
         largest(self.numbers[0])          # compiled now, not at the first token
 
     def _attach(self, model_map):
-        """Registers the hooks; returns the validity bits (4, layers + 1)."""
+        """Registers the hooks; returns the validity bits (6, layers + 1)."""
         fields = {n: torch.from_numpy(self.stage[n]) for n in ("resid", "attn", "mlp", "act")}
         depth = len(model_map.blocks)
-        valid = np.zeros((4, depth + 1), np.uint8)
+        valid = np.zeros((6, depth + 1), np.uint8)
         valid[0] = 1
         calls = {}                        # (module, is input) -> rows of each of its calls
         self._embedding(model_map.blocks[0], Rows(fields["resid"][:, 0]))
@@ -164,11 +173,23 @@ class Capture:
                 valid[3, i] = 1
                 target = Rows(fields["act"][:, i, :block.width])
                 calls.setdefault((block.down, True), []).append((target, block.down_kept))
+        self._attach_heads(valid, calls)
         for (module, is_input), targets in calls.items():
             self._tap(module, is_input, targets)
         for i, block in enumerate(model_map.blocks):
             self._block(block, Rows(fields["resid"][:, i + 1]), last=i == depth - 1)
         return valid
+
+    def _attach_heads(self, valid, calls):
+        """The dearer tiers: validity bits, and taps on the projections' inputs."""
+        if self.gaze:
+            valid[ROWS, :-1] = [entry is not None for entry in self.gaze.found]
+        for i, p in enumerate(self.of_heads.found if self.of_heads else ()):
+            if p is not None:
+                valid[HEADS, i] = 1
+                values = torch.from_numpy(self.of_heads.values)
+                calls.setdefault((p.module, True), []).append(
+                    (Rows(values[:, i, :p.heads * p.size]), p.kept))
 
     def _embedding(self, block, rows):
         stream, streams = block.stream, block.streams
@@ -228,6 +249,10 @@ class Capture:
                     self.done_ns = time.perf_counter_ns()
                     if self.count == 1:
                         self._notes.copy()
+                    if self.of_heads:
+                        self.of_heads.take(self.count)
+                    if self.gaze:
+                        self.gaze.take(self.count, self.place)
                     self.arrived(self.count)
         self._hook(block.module, after=hook)
 
@@ -264,4 +289,5 @@ class Capture:
             else:
                 module.forward = old
         self._wrapped = []
-
+        if self.gaze:
+            self.gaze.close()

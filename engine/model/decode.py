@@ -74,6 +74,7 @@ class Context:
         for k, part in enumerate(parts):
             wanted = len(part) if keep < 0 else keep * (k == len(parts) - 1)
             self.capture.count = len(part) if capture else 0
+            self.capture.place = len(self.tokens)
             out = self._forward(part, wanted)
             self.capture.count = 0
             self.tokens += part

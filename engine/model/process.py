@@ -68,6 +68,7 @@ class Worker:
 
     settings  see `engine.model.worker`
     state, token, descriptor  None until `poll` has said "ready"
+    profile  what its meter learned earlier, None when it calibrates;  trouble  why it does, or ""
     """
 
     def __init__(self, settings):
@@ -76,7 +77,7 @@ class Worker:
         self._lock = open(self.folder / LOCK, "w")    # until this process ends, however it ends
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.process = self.descriptor = self.state = self.token = self.control_ring = None
-        self.error, self.seconds = "", 0.0
+        self.error, self.seconds, self.profile, self.trouble = "", 0.0, None, ""
         self.generation = int(self.settings.get("generation", 0))
         self._failed = False
 
@@ -130,7 +131,8 @@ class Worker:
     def _open(self):
         ready = self._read("ready.json")
         self.descriptor = Descriptor.from_data(ready["descriptor"])
-        self.seconds = float(ready["seconds"])
+        self.seconds, self.trouble = float(ready["seconds"]), ready["trouble"]
+        self.profile = self._read("profile.json") if ready["profile"] else None
         self.state = Ring(self.folder / "state", state_dtype(self.descriptor))
         self.token = Ring(self.folder / "token", TOKEN)
 

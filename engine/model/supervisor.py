@@ -47,6 +47,11 @@ class Supervised:
         self._backlog, self._mid_prompt, self._calibrated = deque(), False, False
         self._pending, self._ready_at, self._retry_at = [], 0.0, 0.0
 
+    @property
+    def profile(self):
+        """What the meter learned about this model earlier, or None."""
+        return self.worker.profile if self.worker is not None else None
+
     def start(self):
         sweep()
         self.worker = Worker(self.settings).start()
@@ -68,6 +73,8 @@ class Supervised:
         if state == "ready":
             if self.descriptor is None or not self._ready_at:
                 self._ready_at, self.descriptor = now, self.worker.descriptor
+                if self.worker.trouble and not self.restarts:
+                    self.messages.append(self.worker.trouble)
                 if self.restarts:
                     self.messages.append("the model is back")
             self._keep_reserve(now)

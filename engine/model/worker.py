@@ -10,6 +10,10 @@ temperature, top_p, repetition_guard, model_seed      the sampler
 limit             records it may be ahead of the reader;  first_seq, generation: of the first one
 threads, nice     processor share;  throttle: tokens a second at most;  context: window, tokens
 calibrate, standby, held      read the neutral text first; wait for a task; begin on hold
+features, tiers               what its records are measured by: where a profile of that meter is
+                              kept, nothing is read first; tiers dearer than T2 that are wanted
+layers, chosen                those tiers only in these; whose heads and rows travel whole
+calibration                   {"text": file, "skip": contexts already taken}: another text
 """
 import gc
 import json
@@ -81,13 +85,23 @@ class Session:
         from engine.model.decode import probe
         from engine.model.discover import discover
         from engine.model.load import load
+        from engine.model.profile import find as find_profile
         from engine.model.publish import Rings
+        from engine.model.tiers import extras_of
         self.folder, self.settings = folder, settings
         self.loaded = load(settings.get("model", "embedded"), settings.get("context"))
         found = discover(self.loaded.model)
+        extras = extras_of(self.loaded.model, found, settings.get("tiers") or (),
+                           settings.get("layers"), settings.get("chosen"))
+        self.profile, self.trouble = None, ""
+        if settings.get("features") and settings.get("calibrate", True):
+            tiers = {tier for tier in ("T3", "T4") if tier in extras}
+            self.profile, self.trouble = find_profile(self.loaded.weight_hash,
+                                                      settings["features"], tiers)
         self.descriptor = describe(self.loaded.model, found, self.loaded.name, self.loaded.context,
-                                   self.loaded.weight_hash)
-        self.capture = Capture(found, self.descriptor)
+                                   self.loaded.weight_hash, extras,
+                                   self.profile["sinks"] if self.profile else (0,))
+        self.capture = Capture(found, self.descriptor, extras=extras)
         self.ways = probe(self.loaded.model, self.capture)
         control = Ring(folder / "control", CONTROL)
         self.rings = Rings(folder, self.descriptor, settings.get("limit"), control)
@@ -102,8 +116,8 @@ class Session:
         self.rings.state.limit = settings.get("limit") or self.rings.state.slots
         self.generator = Generator(self.loaded, self.capture, self.rings, settings, self.ways)
         self.held = bool(settings.get("held"))
-        if settings.get("calibrate", True):
-            calibrate(self.generator)
+        if settings.get("calibrate", True) and self.profile is None:
+            calibrate(self.generator, settings.get("calibration"))
         prompt = settings.get("prompt") or DEFAULT_PROMPT
         if settings.get("history"):
             self.generator.resume(settings["history"], prompt, settings.get("mid_prompt", False))
@@ -181,8 +195,12 @@ def serve(folder, settings):
         gc.freeze()
         loaded()
         session.rings.beat()
-        write(folder, "ready.json", {"descriptor": session.descriptor.data(), "pid": os.getpid(),
-                                     "seconds": time.perf_counter() - begin})
+        if session.profile is not None:
+            write(folder, "profile.json", session.profile)
+        write(folder, "ready.json", {
+            "descriptor": session.descriptor.data(), "pid": os.getpid(),
+            "seconds": time.perf_counter() - begin, "trouble": session.trouble,
+            "profile": session.profile is not None})
         if settings.get("standby"):
             settings = session.stand_by()
         if settings is not None:

@@ -46,11 +46,20 @@ class Family:
     history; `value` turns looks into numbers, in order. Calibration looks at every record, fits,
     and then runs the values of all looks for their curves.
     """
-    names = ()
+    names, tier = (), "T0"                # tier: the dearest one it reads
     read_at = "the model's states"        # of features whose name does not say it (`place_of`)
 
     def __init__(self, descriptor):
         self.model = descriptor
+
+    def learn(self, state):
+        """Takes in one calibration row that counts; here nothing."""
+
+    def pause(self):
+        """What `learn` has taken in so far."""
+
+    def resume(self, state):
+        """Goes on from what `pause` gave."""
 
     def fit(self, looks):
         """Learns from the looks of the calibration text; here nothing."""
@@ -126,3 +135,24 @@ def unpacked(data):
     """The array `packed` made; raises KeyError or ValueError when it is not one."""
     raw = base64.b64decode(data["f8"], validate=True)
     return np.frombuffer(raw, np.float64).reshape(data["shape"]).copy()
+
+
+def kept(value):
+    """Arrays, tuples and lists of numbers as JSON data, every bit and kind kept."""
+    if isinstance(value, np.ndarray):
+        raw = base64.b64encode(np.ascontiguousarray(value).tobytes()).decode()
+        return {"shape": list(value.shape), "dtype": value.dtype.str, "raw": raw}
+    if isinstance(value, tuple | list):
+        return {type(value).__name__: [kept(item) for item in value]}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def restored(data):
+    """The value that `kept` made; raises KeyError, TypeError or ValueError when it is none."""
+    if not isinstance(data, dict):
+        return data
+    if "raw" in data:
+        raw = base64.b64decode(data["raw"], validate=True)
+        return np.frombuffer(raw, np.dtype(data["dtype"])).reshape(data["shape"]).copy()
+    kind = tuple if "tuple" in data else list
+    return kind(restored(item) for item in data[kind.__name__])

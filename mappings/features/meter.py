@@ -4,21 +4,31 @@ It streams: order matters, the same records give the same frames. Calibration re
 (`learn`), then it is frozen; nothing adapts while playing. Rows marked SINK, TEMPLATE or INVALID
 are read for their text only. Thread: control.
 """
+import hashlib
 import math
 
 import numpy as np
 
 from engine.errors import MappingError
-from engine.records import CALIBRATION, INVALID, SINK, TEMPLATE, Frame
-from mappings.features import mlp, resid, text, token, writes
-from mappings.features.common import GRID, curve, packed, place_of, places, unpacked
+from engine.records import CALIBRATION, INVALID, SINK, TEMPLATE, TOKEN, Frame, state_dtype
+from mappings.features import layers, mlp, resid, text, token, writes
+from mappings.features.common import (
+    GRID,
+    curve,
+    kept,
+    packed,
+    place_of,
+    places,
+    restored,
+    unpacked,
+)
 
 FAMILIES = {"token": token.Token, "resid": resid.Resid, "writes": writes.Writes, "mlp": mlp.Mlp,
-            "text": text.Text}
+            "text": text.Text, "layers": layers.Layers}
 NAMES = tuple(name for family in FAMILIES.values() for name in family.names)
 ON_STATE = ("resid", "writes", "mlp")      # families that need no TOKEN
 UNCOUNTED = SINK | TEMPLATE | INVALID
-PROFILE = 1                               # version of `profile`'s layout
+PROFILE = 2                               # version of `profile`'s layout
 
 
 def spoken(token_row):
@@ -31,12 +41,19 @@ def _which(state_row):
 
 
 class Meter:
-    """One model's features: learn(...) on calibration rows, freeze() once, then measure(...)."""
+    """One model's features: learn(...) on calibration rows, freeze() once, then measure(...).
+
+    signature  of what is measured: a profile with another one was learned by another meter
+    layers     what is usual in each layer, for whoever measures with it
+    """
     names = NAMES
+    signature = f"{PROFILE}-{hashlib.sha256(' '.join(NAMES).encode()).hexdigest()[:12]}"
 
     def __init__(self, descriptor):
         self.descriptor = descriptor
         self.families = {name: family(descriptor) for name, family in FAMILIES.items()}
+        self._captured = {name for name, family in FAMILIES.items()
+                          if family.tier in descriptor.tiers}
         self._reader, self._looks = text.Reader(), []
         self._grid = np.full((len(NAMES), GRID), np.nan)
         self._values, self._places = np.full(len(NAMES), np.nan), np.empty(len(NAMES))
@@ -51,24 +68,60 @@ class Meter:
         return place_of(name, layers) or next(
             (family.read_at for family in FAMILIES.values() if name in family.names), "")
 
+    @staticmethod
+    def tiers(features):
+        """The tiers of capture that features need, read raw or as places; unknown names none."""
+        wanted = set(features)
+        return {family.tier for family in FAMILIES.values() for name in family.names
+                if {name, name.rpartition("_")[0]} & wanted}
+
+    @property
+    def layers(self):
+        return self.families["layers"]
+
     def _look(self, state_row, token_row, marks):
-        return [family.look(state_row, token_row, marks) for family in self.families.values()]
+        return [family.look(state_row, token_row, marks) if name in self._captured else None
+                for name, family in self.families.items()]
 
     def _value(self, look):
-        for family, seen, part in zip(self.families.values(), look, self._parts, strict=True):
-            family.value(seen, part)
+        for name, seen, part in zip(self.families, look, self._parts, strict=True):
+            if name in self._captured and len(part):
+                self.families[name].value(seen, part)
 
     def learn(self, state_row, token_row):
         """Takes in one calibration row."""
         flags = int(state_row["flags"]) | int(token_row["flags"])
+        if int(state_row["position"]) == 0:       # another context: its text begins anew
+            self._reader.forget()
         marks = self._reader.read(spoken(token_row), flags)
         if not flags & UNCOUNTED:
             self._looks.append(self._look(state_row, token_row, marks))
+            for name in self._captured:
+                self.families[name].learn(state_row)
+
+    @property
+    def learned(self):
+        """How many calibration rows have counted so far."""
+        return len(self._looks)
+
+    def pause(self):
+        """What was taken in so far, as JSON data, between two contexts of the text."""
+        return {"looks": kept(self._looks),
+                "families": {name: kept(f.pause()) for name, f in self.families.items()}}
+
+    def resume(self, data):
+        """Goes on from what `pause` gave; raises KeyError or ValueError when it does not fit."""
+        looks = restored(data["looks"])
+        if any(len(look) != len(self.families) for look in looks):
+            raise ValueError("other families")
+        for name, family in self.families.items():
+            family.resume(restored(data["families"][name]))
+        self._looks = looks
 
     def freeze(self):
         """Fits every family to the rows learned and draws each feature's curve."""
-        for k, family in enumerate(self.families.values()):
-            if self._looks:
+        for k, (name, family) in enumerate(self.families.items()):
+            if self._looks and name in self._captured:
                 family.fit([look[k] for look in self._looks])
         self.forget()
         values = np.full((len(self._looks), len(NAMES)), np.nan)
@@ -86,6 +139,17 @@ class Meter:
         self._glanced = None
         for family in self.families.values():
             family.forget()
+
+    def warm(self):
+        """Measures a record of noise, so that nothing is compiled while playing; forgets it."""
+        state, token = np.zeros(1, state_dtype(self.descriptor))[0], np.zeros(1, TOKEN)[0]
+        random = np.random.default_rng(1)
+        for name in ("resid", "attn", "mlp", "act"):
+            state[name] = random.normal(size=state[name].shape)
+        state["valid"] = 1
+        self.measure(state, token)
+        self.glance(state)
+        self.forget()
 
     def measure(self, state_row, token_row):
         """The frame of one record; what it does not have is missing, on uncounted rows all is."""
@@ -114,7 +178,7 @@ class Meter:
 
     def _read(self, names, state_row, token_row, marks):
         for (name, family), part in zip(self.families.items(), self._parts, strict=True):
-            if name in names:
+            if name in names and name in self._captured and len(part):
                 family.value(family.look(state_row, token_row, marks), part)
 
     def _filled(self, frame):
@@ -127,8 +191,9 @@ class Meter:
 
     def profile(self):
         """Everything learned, as JSON data: a loaded profile measures bit for bit alike."""
-        return {"version": PROFILE, "model": self.descriptor.name,
+        return {"version": PROFILE, "signature": self.signature, "model": self.descriptor.name,
                 "weight_hash": self.descriptor.weight_hash, "names": list(NAMES),
+                "tiers": list(self.descriptor.tiers), "sinks": list(self.layers.sinks),
                 "grid": packed(self._grid),
                 "families": {name: family.profile() for name, family in self.families.items()}}
 

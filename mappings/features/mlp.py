@@ -34,7 +34,7 @@ def sparsities(act, valid, widths, out):
 
 class Mlp(Family):
     """Three features; nothing to learn but their places."""
-    names = NAMES
+    names, tier = NAMES, "T2"
 
     def __init__(self, descriptor):
         super().__init__(descriptor)

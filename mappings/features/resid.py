@@ -136,7 +136,7 @@ def principal_axes(z):
 
 class Resid(Family):
     """Twelve features; learns mean, spread and principal axes of the mid-depth state."""
-    names = NAMES
+    names, tier = NAMES, "T1"
 
     def __init__(self, descriptor):
         super().__init__(descriptor)

@@ -32,7 +32,7 @@ def log_norms(rows, valid, kind, out):
 
 class Writes(Family):
     """Six features; learns mean and spread of each layer's log norms."""
-    names = NAMES
+    names, tier = NAMES, "T2"
 
     def __init__(self, descriptor):
         super().__init__(descriptor)

@@ -92,3 +92,28 @@ def test_shut_twice_is_once(tmp_path):
     recorder.close(5)
     take = Take(tmp_path / "a.take")
     assert not take.whole and len(take.events) == 300
+
+
+def test_states_of_every_tier_are_kept_rounded(tmp_path):
+    """What was recorded is what the features then measure, NaN (absent) still NaN."""
+    from engine.records import GAZE, MEASURED, Descriptor, state_dtype
+    random = np.random.default_rng(3)
+    for tiers in (("T0", "T1", "T2"), ("T0", "T1", "T2", "T3", "T4")):
+        shape = Descriptor("x", 2, 4, (6, 6), 2, 9, 16, "", tiers, (), (1,) * (len(tiers) > 3))
+        row = np.zeros((), state_dtype(shape))
+        names = [name for name in MEASURED if name in row.dtype.names]
+        for name in names:
+            row[name] = random.normal(size=row[name].shape)
+        if "T4" in tiers:
+            row["gaze"][0, 0, GAZE.index("spread")] = np.nan
+        recorder = Recorder(tmp_path / "a.take", {"set": "x"})
+        before = {name: row[name].copy() for name in names}
+        rounded = recorder.state(row)
+        recorder.close(1)
+        size = 8 + 2 * sum(before[name].size for name in names)
+        assert (tmp_path / "a.take").read_bytes().count(b"STAT") == 1
+        assert size < (tmp_path / "a.take").stat().st_size < size + 200
+        for name in names:
+            again = from_bf16(to_bf16(before[name])).reshape(before[name].shape)
+            assert np.array_equal(rounded[name], again, equal_nan=True)
+        assert len(names) == (4 if len(tiers) == 3 else 9)
