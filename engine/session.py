@@ -14,9 +14,9 @@ import numpy as np
 from engine import sets
 from engine.actions import WARMER, Actions
 from engine.clock import STEPS_PER_BAR, Clock
-from engine.conductor import links_of
 from engine.connections import Connections
 from engine.errors import EngineError, SetError
+from engine.linked import links_of
 from engine.performance import Options as Options
 from engine.performance import Performance, choose, known_sounds, prepare_aside
 from engine.render import caller
@@ -282,7 +282,7 @@ class Session:
         for thread in (self._thread, self._watcher):
             thread.join(timeout=5.0)
         if not self._thread.is_alive():       # the event ring has one writer
-            self.conductor.panic()
+            self.conductor.leave()
             self.connections.leave()
             time.sleep(max(0.05, 3 * (self.stream.block or 128) / self.rig.rate_hz))
         self.stream.close()

@@ -12,7 +12,16 @@ import numpy as np
 from engine.errors import MappingError
 from engine.records import CALIBRATION, INVALID, SINK, TEMPLATE, TOKEN, Frame, state_dtype
 from mappings.features import layers, mlp, resid, text, token, writes
-from mappings.features.common import GRID, curve, kept, packed, places, restored, unpacked
+from mappings.features.common import (
+    GRID,
+    curve,
+    kept,
+    packed,
+    place_of,
+    places,
+    restored,
+    unpacked,
+)
 
 FAMILIES = {"token": token.Token, "resid": resid.Resid, "writes": writes.Writes, "mlp": mlp.Mlp,
             "text": text.Text, "layers": layers.Layers}
@@ -52,6 +61,12 @@ class Meter:
         ends = np.cumsum([len(family.names) for family in FAMILIES.values()])
         self._parts = [self._values[end - len(family.names):end]
                        for family, end in zip(FAMILIES.values(), ends, strict=True)]
+
+    @staticmethod
+    def place_of(name, layers):
+        """Where in a model of so many layers a feature is read, in words."""
+        return place_of(name, layers) or next(
+            (family.read_at for family in FAMILIES.values() if name in family.names), "")
 
     @staticmethod
     def tiers(features):
