@@ -17,6 +17,7 @@ from engine.clock import STEPS_PER_BAR, Clock
 from engine.connections import Connections
 from engine.errors import EngineError, SetError
 from engine.linked import links_of
+from engine.midi_parts import midi_of
 from engine.performance import Options as Options
 from engine.performance import Performance, choose, known_sounds, prepare_aside
 from engine.render import caller
@@ -201,6 +202,7 @@ class Session:
                 prepare_aside(path)
             table = made.table(rate_hz=self.options.rate_hz)
             links_of(made, table, self.performance.meter.names)
+            midi_of(made.parts, made.tuning, tuple(made.sends))
         except Exception as fault:            # whatever it is, the old set plays on
             self.say(f"the saved set is wrong, the old one plays on: {fault}")
             return
