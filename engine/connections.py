@@ -4,6 +4,7 @@ conductor's, but for opening and closing).
 The wires process holds what can be flooded; this end gives it what is heard and carries out what it
 is asked. Without any connection wanted, nothing of this runs.
 """
+import threading
 import time
 from itertools import zip_longest
 
@@ -17,11 +18,13 @@ from engine.records import MESSAGE, SAY
 from engine.ring import Ring
 from engine.surface import address_of, entries
 from engine.timeline import NewestBlock, Timeline
-from engine.wires.control_file import file_of
+from engine.wires.board import MIDI_LATE, MIDI_SENT, MIDI_UNSENT
+from engine.wires.bound import check
+from engine.wires.control_file import ControlFile, file_of
 from engine.wires.guard import Guard
 from engine.wires.process import Wires
 
-PUBLISH_S = 0.02                          # between two looks at values and the time
+PUBLISH_S, AGAIN_S = 0.02, 0.5            # between two looks at values; before another process
 BEAT_STEPS, STEPS, SYSEX = 4, 16, 0xF0
 MOST_COMMANDS = 200                       # of one turn of the conductor: the beat comes first
 
@@ -54,7 +57,10 @@ class Connections:
     def __init__(self, options, rig, say):
         self.options, self.rig, self.say = options, rig, say
         self.wires = self.midi = self.guard = self.timeline = self.newest = self.follower = None
+        self._again = None
         self.settings = settings_of(options)
+        if "controls" in self.settings:       # its rows are refused before anything opens
+            ControlFile(self.settings["controls"]).read(check(entries(sets.load(options.set))))
         if self.settings:
             self.wires = Wires(self.settings)
             outs = self.settings.get("midi_out", ())
@@ -186,9 +192,20 @@ class Connections:
         if self.timeline.sample is not None:
             self.timeline.publish(wires.board, c.clock.step_of(self.timeline.sample),
                                   c.clock.bpm_at(c.step), c.clock.rolls, self.stream.latency_s)
-        if wires.settings and not wires.alive:
-            self.say(f"the wires process ended ({wires.fault()}): no OSC, no MIDI through it")
-            wires.settings = {}
+        if wires.settings and not wires.alive and not (self._again and self._again.is_alive()):
+            self.say(f"the wires process ended ({wires.fault()}): starting another")
+            self._again = threading.Thread(target=self._restart, name="wires again", daemon=True)
+            self._again.start()
+
+    def _restart(self):
+        """Another wires process on the same rings: what sounds is ended through it. Thread: its
+        own."""
+        try:
+            time.sleep(AGAIN_S)
+            self.wires.start()
+            self.say("the wires process is back")
+        except EngineError as fault:
+            self.say(str(fault))
 
     # ---- what is heard, told by the conductor
     def step(self, step, sample, made, frames):
@@ -213,13 +230,19 @@ class Connections:
             self.wires.tell(self.places["/note"], (note.pitch_st, note.level), note.part, sample)
 
     def counters(self):
-        return self.midi.counters() if self.midi else {}
+        """MIDI messages sent, and what was late, lost or dropped; of the wires process too."""
+        if not self.midi:
+            return {}
+        words = self.wires.board.words
+        return self.midi.counters() | {"wires_sent": int(words[MIDI_SENT]), "wires_late": int(
+            words[MIDI_LATE]), "wires_unsent": int(words[MIDI_UNSENT])}
 
     def words(self):
         """What there is and how it keeps up, for a view; "" when nothing is connected."""
         found = []
         if self.midi:
-            late = self.counters()["midi_late"] + self.counters()["midi_dropped"]
+            counts = self.counters()
+            late = sum(counts[name] for name in ("midi_late", "midi_dropped", "wires_late"))
             found.append(f"{len(self.ports)} MIDI port{'s' * (len(self.ports) > 1)}"
                          + f", {late} late" * (late > 0))
         if "osc" in self.settings:
@@ -239,6 +262,8 @@ class Connections:
 
     def close(self):
         """Ends the processes; the guard only when every note is over."""
+        if self.wires and self._again:
+            self._again.join()
         if self.wires:
             self.wires.close()
         if self.guard:

@@ -27,7 +27,8 @@ class Wires:
     """The wires process.
 
     settings  {"midi_out": [{"name", "pattern", "clock", "offset_ms", "wait": a port may come
-              later, "sensing": Active Sensing}], "midi_in": [{"name", "pattern", "wait"}], "osc": {"host", "port", "to": [[host, port]]}, "link": bool}; a part that is not
+              later, "sensing": Active Sensing}], "midi_in": [{"name", "pattern", "wait"}],
+              "osc": {"host", "port", "to": [[host, port]]}, "link": bool}; a part that is not
               wanted is left out
     outs      a Ring of MESSAGE for each of midi_out, in its order; the rig's side writes
     ins       a Ring of MESSAGE, from all of midi_in
@@ -60,6 +61,8 @@ class Wires:
 
         raises  EngineError with what it said: a port that is taken, no such MIDI port …
         """
+        for name in ("ready", "error"):
+            (self.folder / name).unlink(missing_ok=True)
         (self.folder / SETTINGS).write_text(json.dumps(self.settings))
         with open(self.folder / "log", "wb") as log:
             self.process = subprocess.Popen(

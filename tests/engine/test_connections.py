@@ -260,3 +260,23 @@ def test_programs_of_others_hear_the_notes_and_the_clock(foreign, tmp_path, chec
     gaps = [int(gap) for gap in re.findall(r"dt: +(\d+)\[sm\]", clock)]
     assert len(gaps) > 24 * 4 * 3 and set(gaps) <= {499, 500, 501}
     assert "start" in clock and "stop" in clock
+
+
+def test_a_wires_process_that_dies_is_followed_by_another(live):
+    before = live.connections.wires.process
+    before.kill()
+    until(lambda: live.connections.wires.process is not before
+          and (live.connections.wires.folder / "ready").exists(), "another process")
+    live.ear.heard.clear()
+    until(lambda: "/beat" in live.ear.listen(), "the beat through it")
+    live.client.send_message("/a/bass/accent", 0.125)
+    until(lambda: abs(value(live, "bass.accent") - 0.125) < 1e-3, "a fader through it")
+    assert any("starting another" in text for _, text in live.messages)
+
+
+def test_a_wrong_control_file_is_refused_before_anything_opens(tmp_path, checkpoint):
+    path = tmp_path / "a.controls.toml"
+    path.write_text('controls = [{ message = "cc 1", target = "/a/bass/cutof_hz" }]')
+    with pytest.raises(EngineError, match="cutoff_hz") as fault:
+        started(tmp_path, checkpoint, midi_in=("x",), controls=str(path))
+    assert "\n" not in str(fault.value) and "a.controls.toml" in str(fault.value)
