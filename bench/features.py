@@ -35,12 +35,10 @@ def records(shape, count, seed=1):
         state["resid"][0] = common + drift
         state["resid"][1:] = state["resid"][0] + np.cumsum(state["attn"] + state["mlp"], axis=0)
         state["act"] = random.normal(size=state["act"].shape) ** 3
-        state["head_norm"] = random.lognormal(0, 0.4, state["head_norm"].shape)
-        state["heads"] = random.normal(size=state["heads"].shape)
-        state["gaze"] = random.uniform(size=state["gaze"].shape)
-        state["row"] = random.exponential(size=state["row"].shape)
+        for name in {"head_norm", "heads", "gaze", "row"} & set(dtype.names):
+            state[name] = random.uniform(0.1, 1.0, state[name].shape)
         token["token"], token["text_bytes"] = random.integers(32000), 3
-        token["text"][:3] = np.frombuffer(b". A" if place % 17 == 0 else b" an", np.uint8)
+        token["text"][:3] = np.frombuffer(b".  " if place % 17 == 0 else b" an", np.uint8)
         token["surprisal_nat"], token["entropy_nat"] = random.exponential(2.0, 2)
         token["commit"] = random.uniform()
         token["heat_nat"] = np.sort(random.exponential(2.0, len(HEATS)))

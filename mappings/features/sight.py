@@ -11,6 +11,8 @@ calibration text, else random orthonormal rows. Which is which pitch class is a 
 that sound together lie next to each other on the circle of fifths (Fiedler order). They are taken
 to the writes of all layers, which live in one space. Thread: control.
 """
+import math
+
 import numpy as np
 
 from engine.lanes import fma, load, splat, total
@@ -195,7 +197,8 @@ class Sight:
         self.count = 0
 
     def see(self, state, token, marks):
-        """Looks at one record; False where it may not be measured (a sink, nothing known)."""
+        """Looks at one record; False where it may not be measured: a sink, no lead state, nothing
+        known yet."""
         self.events, self.rows = [], {}
         self.state, self.token, self.marks = state, token, marks
         self.position = int(state["position"])
@@ -204,6 +207,8 @@ class Sight:
         states(state["resid"], state["valid"], self._mean, self._scale, self._usable, self._z,
                self._w, self._a, self._steady, self._seen, STEADY, self.size, self.write,
                self.turn, self.pedal)
+        if not math.isfinite(self.size[self.lead]):
+            return False
         way = (state["resid"][-1] - state["resid"][0]) * self._usable[-1]
         self.straight = float(np.sqrt((way * way).sum()))
         self._seen, self.count = self._seen + 1, self.count + 1

@@ -42,9 +42,12 @@ def stream(seed, count, words=(" The", " tide", " went", " out", ".")):
     return rows
 
 
-def calibrated(rows, profile=None):
-    """A frozen meter that has learned `rows`, or one with a loaded profile."""
-    meter = Meter(MODEL)
+def calibrated(rows, profile=None, wanted=()):
+    """A frozen meter that has learned `rows`, or one with a loaded profile.
+
+    wanted  what it measures beside the core; None: everything
+    """
+    meter = Meter(MODEL, wanted)
     if profile is not None:
         meter.load_profile(profile)
         return meter
