@@ -4,9 +4,10 @@ conductor's, but for opening and closing).
 The wires process holds what can be flooded; this end gives it what is heard and carries out what it
 is asked. Without any connection wanted, nothing of this runs.
 """
+import heapq
+import itertools
 import threading
 import time
-from itertools import zip_longest
 
 from engine import rig_words as R
 from engine import sets
@@ -18,7 +19,7 @@ from engine.records import MESSAGE, SAY
 from engine.ring import Ring
 from engine.surface import address_of, entries
 from engine.timeline import NewestBlock, Timeline
-from engine.wires.board import MIDI_LATE, MIDI_SENT, MIDI_UNSENT
+from engine.wires.board import MIDI_LATE, MIDI_SENT, MIDI_UNSENT, Board
 from engine.wires.bound import check
 from engine.wires.control_file import ControlFile, file_of
 from engine.wires.guard import Guard
@@ -27,6 +28,7 @@ from engine.wires.process import Wires
 PUBLISH_S, AGAIN_S = 0.02, 0.5            # between two looks at values; before another process
 BEAT_STEPS, STEPS, SYSEX = 4, 16, 0xF0
 MOST_COMMANDS = 200                       # of one turn of the conductor: the beat comes first
+SOON_NS = 1_000_000                       # a timed command is carried out in the turn before
 
 
 def settings_of(options):
@@ -36,7 +38,7 @@ def settings_of(options):
         found["midi_out"] = [
             {"name": f"midi {k + 1}", "pattern": pattern, "clock": options.clock,
              "offset_ms": offset_ms} for k, (pattern, offset_ms) in enumerate(
-                 zip_longest(options.midi_out, options.midi_offsets_ms, fillvalue=0.0))]
+                 itertools.zip_longest(options.midi_out, options.midi_offsets_ms, fillvalue=0.0))]
     if options.midi_in:
         found["midi_in"] = [{"pattern": pattern} for pattern in options.midi_in]
         found["controls"] = options.controls or str(file_of(options.set, sets.find(options.set)))
@@ -51,22 +53,24 @@ def settings_of(options):
 class Connections:
     """Of one session; `close` ends every note outside.
 
-    wires, midi, guard   None where not wanted
+    wires, midi, guard   None where not wanted;  board  always there, for panic
     """
 
     def __init__(self, options, rig, say):
         self.options, self.rig, self.say = options, rig, say
         self.wires = self.midi = self.guard = self.timeline = self.newest = self.follower = None
-        self._again = None
+        self._again, self._later, self._order = None, [], itertools.count()
         self.settings = settings_of(options)
         if "controls" in self.settings:       # its rows are refused before anything opens
             ControlFile(self.settings["controls"]).read(check(entries(sets.load(options.set))))
+        self.board = Board(None)
         if self.settings:
             self.wires = Wires(self.settings)
+            self.board = self.wires.board
             outs = self.settings.get("midi_out", ())
             self.heard = Ring(None, MESSAGE, slots=self.wires.ins.slots)      # JACK's
             self.guard = Guard(self.wires.folder, [{"pattern": out["pattern"]} for out in outs])
-            rig.header[R.PANIC_WORD] = self.wires.board.words.ctypes.data
+        rig.header[R.PANIC_WORD] = self.board.words.ctypes.data
 
     def carried(self):
         """What a stream is to carry beside its sound (see `engine.stream_wires.Wires`)."""
@@ -105,10 +109,11 @@ class Connections:
         """The stream has started at a sample; the first step is about to come: ports follow the
         conductor's clock, surfaces its steps."""
         self.conductor, self.actions, self._published_s = conductor, actions, 0.0
+        actions.panics = (self.board.panic,)
         if self.wires is None:
             return
         self.register(conductor.made, self.rig.tables[conductor.deck])
-        conductor.feed, actions.panics = self, (self.wires.board.panic,)
+        conductor.feed = self
         self.newest = NewestBlock(stream.words, first_sample)
         self.timeline, self.stream = Timeline(self.rig.rate_hz), stream
         self._returns = stream.returns
@@ -117,11 +122,9 @@ class Connections:
                                                  self.guard.held)
             for part in self.midi.route(conductor.deck, conductor.made, self.table):
                 self.say(f"part {part!r} has a port of its own: give one more --midi-out")
-            origin = conductor.clock.sample_of(0)
-            self.midi.transport(origin, CLOCK_START)
-            self.midi.time_code(origin)
+            self.midi.transport(conductor.clock.sample_of(0), CLOCK_START)
         if self.options.follow or self.options.link:
-            source = LinkIn(self.wires.board) if self.options.link else ClockIn(conductor.made.bpm)
+            source = LinkIn(self.board) if self.options.link else ClockIn(conductor.made.bpm)
             self.follower = Follower(conductor.transport, self.timeline, source)
             actions.follower = conductor.transport.follower = self.follower
 
@@ -144,9 +147,12 @@ class Connections:
             if kind == SAY:
                 self.say(text)
             else:
-                self._act(address, values, text, time_ns)
+                heapq.heappush(self._later, (time_ns, next(self._order), address, values, text))
             if count >= MOST_COMMANDS:
                 break
+        while self._later and self._later[0][0] <= time.monotonic_ns() + SOON_NS:
+            time_ns, _, address, values, text = heapq.heappop(self._later)
+            self._act(address, values, text, time_ns)
         block = self.newest.read()
         if block:
             self.timeline.feed(*block)
@@ -168,8 +174,9 @@ class Connections:
         """A device that was lost is back: whoever counts its clock learns where the song is."""
         c = self.conductor
         if self.midi and c.clock.rolls:
-            self.midi.transport(c.clock.sample_of(c.step), CLOCK_CONTINUE,
-                                c.step + c.transport.shift)
+            song = c.step + c.transport.shift
+            self.midi.transport(c.clock.sample_of(c.step), CLOCK_CONTINUE, song,
+                                song * 15.0 / c.clock.bpm_at(c.step))
 
     def _act(self, address, values, text, time_ns):
         try:
@@ -190,7 +197,7 @@ class Connections:
         for part in self.table.parts:
             values[self.places[f"/mute/{part}"]] = part in c.hands.mutes
         if self.timeline.sample is not None:
-            self.timeline.publish(wires.board, c.clock.step_of(self.timeline.sample),
+            self.timeline.publish(self.board, c.clock.step_of(self.timeline.sample),
                                   c.clock.bpm_at(c.step), c.clock.rolls, self.stream.latency_s)
         if wires.settings and not wires.alive and not (self._again and self._again.is_alive()):
             self.say(f"the wires process ended ({wires.fault()}): starting another")
@@ -225,6 +232,11 @@ class Connections:
                 if place is not None:
                     tell(place, (value,), sample=sample)
 
+    def model(self, state):
+        """How the model keeps up, when it has changed."""
+        if self.wires:
+            self.wires.tell(self.places["/model"], text=state)
+
     def note(self, sample, note):
         if self.wires:
             self.wires.tell(self.places["/note"], (note.pitch_st, note.level), note.part, sample)
@@ -233,7 +245,7 @@ class Connections:
         """MIDI messages sent, and what was late, lost or dropped; of the wires process too."""
         if not self.midi:
             return {}
-        words = self.wires.board.words
+        words = self.board.words
         return self.midi.counters() | {"wires_sent": int(words[MIDI_SENT]), "wires_late": int(
             words[MIDI_LATE]), "wires_unsent": int(words[MIDI_UNSENT])}
 

@@ -61,7 +61,7 @@ class MidiOut:
             row[[M.P_RING, M.P_ROWS, M.P_SLOTS, M.P_HELD]] = (
                 port.ring.words.ctypes.data, port.ring.rows.ctypes.data, port.ring.slots,
                 held_row.ctypes.data)
-            row[[M.P_CLOCK, M.P_FRAMES_S, M.P_ORIGIN]] = port.clock, port.frames_s, -1
+            row[[M.P_CLOCK, M.P_FRAMES_S, M.P_ORIGIN]] = port.clock, port.frames_s, M.NOWHERE
             row[M.P_OFFSET] = self._samples(port.offset_ms)
         self.words[[M.M_PORTS, M.M_PORT_ROWS, M.M_ROUTES, M.M_WAITING_ROWS, M.M_SOUNDING_ROWS,
                     M.M_GATHER, M.M_RATE_HZ]] = (
@@ -135,8 +135,10 @@ class MidiOut:
         packed = sum(byte << (8 * k) for k, byte in enumerate(message))
         return self.rig.push(sample, MIDI, 0, port, length=packed | len(message) << 56)
 
-    def transport(self, sample, status, position_16ths=None):
-        """Start, continue or stop, with a song position before it, on every port with a clock."""
+    def transport(self, sample, status, position_16ths=None, seconds=0.0):
+        """Start, continue or stop, with a song position before it, on every port with a clock; time
+        code goes on from `seconds` of the song, or stands."""
+        self._time_code(None if status == CLOCK_STOP else sample, seconds)
         for number, port in enumerate(self.ports):
             if not port.clock:
                 continue
@@ -145,10 +147,15 @@ class MidiOut:
                 self.send(sample, number, (SONG_POSITION, place & 127, place >> 7))
             self.send(sample, number, (status,))
 
-    def time_code(self, sample):
-        """MIDI time code counts from this sample on; -1 stops it."""
-        self.rows[:, M.P_QUARTER] = 0
-        self.rows[:, M.P_ORIGIN] = sample
+    def _time_code(self, sample, seconds):
+        """From a sample on MIDI time code counts from so many seconds; None: it stands. It begins
+        with the first of the eight quarter frames that carry a time."""
+        self.rows[:, M.P_ORIGIN] = M.NOWHERE
+        if sample is None:
+            return
+        eights = np.ceil(seconds * self.rows[:, M.P_FRAMES_S] / 2 - 1e-9)
+        self.rows[:, M.P_QUARTER] = 8 * eights
+        self.rows[:, M.P_ORIGIN] = sample - round(seconds * self.rig.rate_hz)
 
     @property
     def sounding(self):

@@ -7,6 +7,7 @@ from engine.rig_midi_time import controllers, quarter, tick
 from engine.rig_midi_words import (
     CONTROL_EVERY,
     M_PORTS,
+    NOWHERE,
     P_CLOCK,
     P_FRAMES_S,
     P_ORIGIN,
@@ -25,7 +26,7 @@ def midi_quantum(h, m, now):
         p = port_of(m, port)
         if p[P_CLOCK]:
             tick(m, i8(port), now)
-        if p[P_FRAMES_S] > 0 and p[P_ORIGIN] >= 0:
+        if p[P_FRAMES_S] > 0 and p[P_ORIGIN] > NOWHERE:
             quarter(m, i8(port), now)
     if now // QUANTUM % CONTROL_EVERY == 0:
         controllers(h, m, now)

@@ -22,6 +22,7 @@ S_END, S_PORT, S_CHANNEL, S_PITCH, S_DECK, S_PART, SOUNDING_WORDS = range(7)
 PARTS_MOST, WAITING_MOST, SOUNDING_MOST, GATHER_MOST, PORTS_MOST = 64, 1024, 256, 512, 16
 EVENT_INTS, MESSAGE_INTS = 6, 5           # int64 words of an EVENT and of a MESSAGE row
 SPARE = 32                                # rows of a ring that note-ons leave to others
+NOWHERE = -(1 << 60)                      # origin of a time code that stands
 CONTROL_EVERY = 8                         # quanta between two looks at the controllers
 MEMBERS, BEND_STEPS = 15, f32(8192.0 / 48.0)        # of an MPE zone; a semitone of its bend
 

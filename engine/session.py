@@ -142,6 +142,8 @@ class Session:
         if state != "ready":
             self._ready_s = self._polled_s
         self._model_state = self._pace() if state == "ready" else state
+        if self._model_state != before:
+            self.connections.model(self._model_state)
         if self._model_state == "stalled" != before:
             self.say("the model is stalled; the music goes on without it")
         while self._told < len(supervised.messages):
@@ -231,6 +233,8 @@ class Session:
                 raise SetError(f"there is no part {name[5:]!r}; the set has 1 to {len(parts)}")
             self._asked.append(lambda: actions.mute(parts[number - 1]))
         elif name in known:
+            if name == "panic":               # at once, even past a conductor that is stuck
+                self.connections.board.panic()
             self._asked.append(known[name])
         else:
             raise SetError(f"no key {name!r}")

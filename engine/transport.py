@@ -58,7 +58,8 @@ class Transport:
         c.due, c.step = c.due + step - c.step, step
         if c.midi:
             song = step + self.shift
-            c.midi.transport(sample, CLOCK_CONTINUE if song else CLOCK_START, song or None)
+            c.midi.transport(sample, CLOCK_CONTINUE if song else CLOCK_START, song or None,
+                             song * 15.0 / c.clock.bpm_at(step))
 
     def journal(self, recorder):
         """What is new in the tempo map goes into the take."""

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from playing import HOUSE, ROOT, started, until
 from pythonosc.osc_bundle import OscBundle
+from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message_builder import OscMessageBuilder
 from pythonosc.udp_client import SimpleUDPClient
 
 from bench.jack import JackServer
@@ -104,6 +106,18 @@ def test_a_wrong_message_is_one_line_and_the_music_goes_on(live):
     assert not any("Traceback" in text for _, text in live.messages)
 
 
+def test_a_bundle_that_is_timed_waits_for_its_time(live):
+    before, ahead_s = value(live, "bass.decay_s"), 1.2
+    bundle = OscBundleBuilder(time.time() + ahead_s)
+    message = OscMessageBuilder("/a/bass/decay_s")
+    message.add_arg(1.75)
+    bundle.add_content(message.build())
+    live.client.send(bundle.build())
+    sent_s = time.monotonic()
+    until(lambda: live.conductor.hands.held.get("bass.decay_s") == 1.75, "the bundle's time")
+    assert before != 1.75 and time.monotonic() - sent_s > ahead_s - 0.05
+
+
 def test_panic_reaches_the_rig_past_a_conductor_that_is_stuck(live):
     free, before = [], int(live.rig.header[R.PANIC_SEEN])
     live.ask(lambda: until(lambda: free, "the end of the test"))
@@ -111,6 +125,9 @@ def test_panic_reaches_the_rig_past_a_conductor_that_is_stuck(live):
     try:
         live.client.send_message("/panic", [])
         until(lambda: int(live.rig.header[R.PANIC_SEEN]) > before, "the panic")
+        before = int(live.rig.header[R.PANIC_SEEN])
+        live.key("panic")
+        until(lambda: int(live.rig.header[R.PANIC_SEEN]) > before, "the key's panic")
         assert live.conductor.step == step
     finally:
         free.append(True)

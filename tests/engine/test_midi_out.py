@@ -208,7 +208,7 @@ def test_start_comes_before_its_tick_and_only_on_ports_with_a_clock():
 
 def test_time_code_counts_seconds():
     s = routed(frames_s=25)
-    s.midi.time_code(4800)
+    s.midi.transport(4800, CLOCK_START)
     quarters = [(sample, data[1]) for _, sample, data in s.play(RATE * 3 + 9600)
                 if data[0] == 0xF1]
     assert [sample - 4800 for sample, _ in quarters[:4]] == [0, 480, 960, 1440]
@@ -216,6 +216,32 @@ def test_time_code_counts_seconds():
     frame, second = (eight[0] & 15) | (eight[1] & 1) << 4, (eight[2] & 15) | (eight[3] & 3) << 4
     assert [q >> 4 for q in eight] == list(range(8))
     assert (second, frame) == (2, 22) and (eight[7] & 15) >> 1 == 1     # 25 frames a second
+
+
+def test_time_code_stands_and_goes_on_where_the_song_is():
+    s = routed(frames_s=30)
+    s.midi.transport(0, CLOCK_STOP)
+    assert not [d for *_, d in s.play(RATE) if d[0] == 0xF1]
+    s.midi.transport(s.rig.sample, CLOCK_CONTINUE, 80, seconds=10.0)
+    first = [d[1] for *_, d in s.play(RATE) if d[0] == 0xF1][:8]
+    assert [q >> 4 for q in first] == list(range(8))
+    assert (first[2] & 15) | (first[3] & 3) << 4 == 10 and (first[0] & 15, first[1] & 15) == (0, 0)
+    assert (first[7] & 15) >> 1 == 3                    # 30 frames a second
+
+
+def test_notes_leave_at_the_sample_at_which_they_sound():
+    s = routed(parts={"a": Part(STEADY, midi=Midi(channel=1))})
+    first, rng = s.rig.sample, np.random.default_rng(5)
+    begins = np.cumsum(rng.integers(300, 3000, 40)) + first
+    for begin in begins.tolist():
+        note(s, begin, length=200)
+    heard, sent = [], []
+    while s.rig.sample < begins[-1] + 4096:
+        heard.append(run(s.rig, 64)[:, 0])
+        sent += [sample for _, sample, data in taken(s.midi) if data[0] == 0x90]
+    sound = np.concatenate(heard) > 1e-4
+    onsets = np.flatnonzero(sound[1:] & ~sound[:-1]) + 1 + first
+    assert sent == begins.tolist() and np.abs(onsets - begins).max() <= 1
 
 
 def test_a_controller_follows_its_parameter():
