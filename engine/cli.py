@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from engine import cli_connect, cli_model, cli_sounds, cli_wires, console
+from engine import cli_connect, cli_features, cli_model, cli_sounds, cli_wires, console
 from engine.errors import DeviceError, EngineError
 from engine.leaving import Leaving
 
@@ -209,6 +209,7 @@ def bench(context: typer.Context,
 cli_wires.add(app)
 cli_sounds.add(app)
 cli_model.add(app)
+cli_features.add(app)
 
 
 @app.command()

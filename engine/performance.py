@@ -13,6 +13,7 @@ from engine.clock import Clock
 from engine.conductor import Conductor
 from engine.errors import EngineError, SetError
 from engine.journal import Recorder
+from engine.mapping import read_by
 from engine.model.supervisor import Supervised
 from engine.parts import as_fx
 from engine.records import DEARER
@@ -86,11 +87,6 @@ def meter_class():
         if point.name == "meter":
             return point.load()
     raise EngineError("no features are installed: run ./stage again")
-
-
-def read_by(made):
-    """The features that a set's links and its music read, as they name them."""
-    return [link.feature for link in made.links] + list(getattr(made.music, "features", ()))
 
 
 def measured_by(made):

@@ -178,3 +178,48 @@ def test_the_calibration_chooses_notes_from_what_it_reads():
     z = (rows - rows.mean(axis=0)) / rows.std(axis=0)
     random = Sight(small(), Layers(small())).notes_at
     assert (z @ meter.sight.notes_at.T).var() > 1.5 * (z @ random.T).var()
+
+
+LAYERED = ("resid", "attn", "mlp", "act", "head_norm", "gaze")
+SPOKEN = ("heat", "lens", "certainty")    # families that read no layer
+
+
+def wrong_axis(state):
+    """Depth upside down; of heads their numbers; of whole heads their order with one lost."""
+    for name in LAYERED:
+        state[name] = state[name][..., ::-1] if name == "gaze" else state[name][::-1]
+    state["heads"][:, 0] = state["heads"][:, 1]
+
+
+def off_by_one(state):
+    """Every layer's numbers are the next one's."""
+    for name in LAYERED:
+        state[name] = np.roll(state[name], 1, axis=0)
+    state["heads"] = np.roll(state["heads"], 1, axis=2) * np.arange(state["heads"].shape[2])
+
+
+@pytest.mark.parametrize("fault", [wrong_axis, off_by_one])
+@pytest.mark.parametrize("name", [name for name in STREAMS if name not in SPOKEN])
+def test_a_planted_fault_changes_every_family(meter, name, fault):
+    rows = [(state.copy(), token) for state, token in ROWS[200:330]]
+    right = measured(meter, rows)
+    for state, _ in rows:
+        fault(state)
+    wrong, names = measured(meter, rows), FAMILIES[name].names
+    differ = [feature for feature in names if sum(
+        a.raw.get(feature) != b.raw.get(feature) for a, b in zip(right, wrong, strict=True)) > 0]
+    assert differ, f"{fault.__name__} changes nothing in {name}"
+
+
+@pytest.mark.parametrize("name", [name for name in STREAMS if name not in SPOKEN])
+def test_a_sink_that_is_not_masked_is_told_as_if_it_were_music(meter, name):
+    rows = [(state.copy(), token) for state, token in ROWS[190:335]]
+    rows[140][0]["position"] = 2
+    told, before = [], meter.layers.sinks
+    try:
+        for meter.layers.sinks in ((0, 2), (0,)):
+            frame = measured(meter, rows)[140]
+            told.append(bool(set(FAMILIES[name].names) & set(frame.raw)))
+    finally:
+        meter.layers.sinks = before
+    assert told == [False, True]
