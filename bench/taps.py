@@ -22,7 +22,7 @@ class Taps:
         from engine.model.discover import discover
         self.loaded, self.model = loaded, loaded.model
         self.map, self.describe, self.make = discover(self.model), describe, Capture
-        self.known = {}
+        self.known, self.context = {}, None
         plain = self.capture("T2")
         self.ways = probe(self.model, plain)
         plain.close()
@@ -43,7 +43,6 @@ class Taps:
 
     def turn(self, way, count):
         """Processor seconds and wall seconds of `count` greedy tokens."""
-        from engine.model.decode import Context
         capture = self.capture(way)
         eager, kernel = way == "eager weights", self.model.config._attn_implementation
         if way in ("nothing", "eager weights"):
@@ -51,9 +50,8 @@ class Taps:
         try:
             if eager:
                 self.model.set_attn_implementation("eager")
-            context, spent = Context(self.model, capture, self.ways), []
-            for i in range(0, len(self.prefix), 32):
-                logits = context.feed(self.prefix[i:i + 32], keep=1, capture=False)
+            context, spent = self.begun(capture), []
+            logits = self.first
             for _ in range(count + 2):
                 token = int(logits[-1].argmax())
                 begin = time.thread_time(), time.perf_counter()
@@ -65,6 +63,17 @@ class Taps:
             if eager:
                 self.model.set_attn_implementation(kernel)
             capture.close()
+
+    def begun(self, capture):
+        """The context after the prefix, which is read once; `first` its last logits."""
+        from engine.model.decode import Context
+        if self.context is None:
+            self.context = Context(self.model, capture, self.ways)
+            for i in range(0, len(self.prefix), 32):
+                self.first = self.context.feed(self.prefix[i:i + 32], keep=1, capture=False)
+        self.context.capture = capture
+        self.context.back(len(self.prefix))
+        return self.context
 
     def weighed(self, context, token):
         """One cached step that also asks the eager kernel for its weights."""

@@ -15,6 +15,7 @@ from engine.errors import EngineError, MappingError
 from engine.hands import Hands
 from engine.journal import write_step
 from engine.linked import Linked, links_of
+from engine.mapping import read_by
 from engine.records import HOLD, NOTE, PANIC, PROMPT, TEMPERATURE
 from engine.transport import Transport
 
@@ -44,11 +45,10 @@ class Conductor:
         self.linked = Linked(self, links_of(made, rig.tables[self.deck], meter.names))
         self.queue, self.at_bar = deque(), []
         self.frame, self.last, self.text = None, None, deque(maxlen=400)
-        self.arrived_s = deque(maxlen=33)
+        self.arrived_s, self._starts = deque(maxlen=33), deque(maxlen=REMEMBERED)
         self.late_records = self.late_notes = self.dropped = 0
-        self.lost, self.held, self.lead = False, False, 0
+        self.lost, self.held, self.lead, self._silent_until = False, False, 0, 0
         self.faults, self._strange = deque(), set()
-        self._silent_until, self._starts = 0, deque(maxlen=REMEMBERED)
         self._adopted = self._retired = None
         self.hands, self.transport, self.midi, self.feed = Hands(self), Transport(self), None, None
         self._told_bpm, self._causes = 0.0, Causes()
@@ -261,6 +261,7 @@ class Conductor:
         links, player = links_of(made, table, self.meter.names), None
         if (made.music, made.tokens_per_bar) != (self.made.music, self.made.tokens_per_bar):
             player = made.music.player(STEPS_PER_BAR // made.tokens_per_bar, None)
+        self.meter.want(read_by(made))
         self._retired = self.rig.tables[new]  # the audio thread may still be inside
         loaded = min(sample, self.rig.sample)
         self.rig.load(table, new, gain=0.0)

@@ -224,6 +224,11 @@ class Links:
         return notes
 
 
+def read_by(made):
+    """The features that a set's links and its music read, as they name them."""
+    return [link.feature for link in made.links] + list(getattr(made.music, "features", ()))
+
+
 def _checked_link(row, read, param, where, waits):
     """(row, reading) of a sound link."""
     reads = _pair(row.reads, where, "reads") if read.raw else _pair(row.reads, where, "reads", 0, 1)

@@ -13,8 +13,10 @@ from engine.clock import Clock
 from engine.conductor import Conductor
 from engine.errors import EngineError, SetError
 from engine.journal import Recorder
+from engine.mapping import read_by
 from engine.model.supervisor import Supervised
 from engine.parts import as_fx
+from engine.records import DEARER
 from engine.source import Source
 from engine.table import Rig
 from engine.unit import unit_of
@@ -91,9 +93,8 @@ def measured_by(made):
     """Settings of the model process that follow from what is measured: the meter and the tiers of
     capture that the set's links and its music read."""
     meter = meter_class()
-    read = [link.feature for link in made.links] + list(getattr(made.music, "features", ()))
     return {"features": meter.signature,
-            "tiers": sorted({"T3", "T4"} & set(meter.tiers(read)))}
+            "tiers": sorted(set(DEARER) & set(meter.tiers(read_by(made))))}
 
 
 def worker_settings(made, limit, throttle=None):
@@ -177,7 +178,7 @@ class Performance:
         self.clock = Clock(options.rate_hz, made.bpm)
         self.source = Source(self.supervised)
         self.source.wait_ready(lambda s: self.progress(0.0, f"loading the model ({s:.0f} s)"))
-        self.meter = meter_class()(self.supervised.descriptor)
+        self.meter = meter_class()(self.supervised.descriptor, read_by(made))
         self.source.calibrate(self.meter)
         self.recorder = Recorder(options.record, self.head()) if options.record else None
         if self.recorder:

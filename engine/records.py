@@ -8,6 +8,7 @@ import numpy as np
 SLOTS, RING_BYTES = 64, 32 << 20
 TEXT_BYTES = 64
 TOP = 8  # log-probabilities carried with a token
+HEATS = tuple(0.2 * 10.0 ** (k / 15) for k in range(16))  # temperatures, 0.2 to 2
 
 # flags of STATE and TOKEN
 PREFILL, TEMPLATE, RENEWED, SINK, END, CALIBRATION, INVALID = 1, 2, 4, 8, 16, 32, 64
@@ -20,7 +21,9 @@ PREFILL, TEMPLATE, RENEWED, SINK, END, CALIBRATION, INVALID = 1, 2, 4, 8, 16, 32
 #   sink, previous, itself   the weight on the sinks, the place before, its own
 #   gaze_octaves   mean of log2(1 + tokens back), without the sinks
 #   link_tokens, link        how far back the strongest place is that is no sink, and its weight
-TIERS = ("T0", "T1", "T2", "T3", "T4")
+# The lens: what needs the head's weights or the whole law of the next token; it comes with TOKEN.
+TIERS = ("T0", "T1", "T2", "T3", "T4", "lens")
+DEARER = TIERS[3:]                        # those that are captured only for sets that ask
 GAZE = ("entropy", "spread", "sink", "previous", "itself", "gaze_octaves", "link_tokens", "link")
 RESID, ATTN, MLP, ACT, HEADS, ROWS = range(6)         # lines of `valid`
 MEASURED = ("resid", "attn", "mlp", "act", "head_norm", "head_axis", "heads", "gaze", "row")
@@ -110,6 +113,12 @@ TOKEN = np.dtype(
         ("margin_nat", "f4"),
         ("temperature", "f4"),
         ("top_log_probability", "f4", TOP),
+        # the lens: depth 0..1 from which on the token was first; rise of its log share a layer;
+        # divergence of the laws at three quarters and at the end; E[-log p] at each of HEATS
+        ("commit", "f4"),
+        ("slope_nat", "f4"),
+        ("unrest_nat", "f4"),
+        ("heat_nat", "f4", len(HEATS)),
         ("text_bytes", "i4"),
         ("text", "u1", TEXT_BYTES),
     ],
@@ -213,6 +222,8 @@ class Frame:
 
     raw    feature name -> value in its own unit; a missing feature has no key
     unit   feature name -> 0..1, its place among the calibrated values (a frozen quantile)
+    events   (name, strength, voice, how many records ago) of what happened
+    rows   name -> numbers over depth, notes or steps; for whoever lays them out in time
     """
 
     seq: int
@@ -225,6 +236,8 @@ class Frame:
     punctuation: bool = False
     paragraph_end: bool = False
     of: int = -1                          # a recalled frame (seq -1): the record it recalls
+    events: list = field(default_factory=list)
+    rows: dict = field(default_factory=dict)
 
     @property
     def record(self):

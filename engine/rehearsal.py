@@ -13,7 +13,7 @@ from engine.errors import ModelError
 from engine.model import profile
 from engine.model.supervisor import Worker
 from engine.performance import meter_class
-from engine.records import CALIBRATION, SINK
+from engine.records import CALIBRATION, DEARER, SINK
 
 FEWEST = 64                               # records that a profile needs
 PATIENCE_S = 600.0                        # without any record
@@ -109,7 +109,7 @@ def calibrate(model, text=None, out=None, again=False, report=lambda share, word
     """
     path, digest = checked_text(text)
     meter_of, where = meter_class(), Path(out or profile.folder())
-    worker = Worker({"model": model, "tiers": ["T3", "T4"], "standby": True, "held": True,
+    worker = Worker({"model": model, "tiers": list(DEARER), "standby": True, "held": True,
                      "calibration": {"text": path and str(path)}}).start()
     try:
         loaded(worker, report)

@@ -49,8 +49,10 @@ def read_window(generator, ids, left):
                 said, piece = generator.speech.advance(said, following)
             rings.wait(interruptible=False)
             flags = rings.put_state(capture, k, seq, generator.generation, token, place, flags)
+            lens = capture.lens and following is not None and capture.lens.read(
+                capture.stage["resid"][k], logits[k], following)
             rings.put_token(seq, generator.generation, token if following is None else following,
-                            flags, piece, generator.temperature, choice)
+                            flags, piece, generator.temperature, choice, lens)
             place += 1
     context.reset()
     capture.arrived = generator.arrived

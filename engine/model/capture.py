@@ -17,7 +17,7 @@ from numba import carray
 from engine.model.attention import Gaze
 from engine.model.heads import Heads
 from engine.model.trace import first_of, hidden, text_config
-from engine.records import HEADS, ROWS, Descriptor, state_dtype
+from engine.records import DEARER, HEADS, ROWS, TIERS, Descriptor, state_dtype
 from engine.rt import from_bits, pointer, rt_host
 
 CHUNK = 32                                # tokens of one prefill forward
@@ -32,7 +32,7 @@ def describe(model, model_map, name, context, weight_hash="", extras=None, sinks
         heads=first_of(config, "num_attention_heads", "n_head", "n_heads"),
         vocabulary=first_of(config, "vocab_size"), context=context, weight_hash=weight_hash,
         notes=tuple(model_map.notes), sinks=tuple(sinks),
-        tiers=("T0", "T1", "T2", *(tier for tier in ("T3", "T4") if tier in extras)),
+        tiers=(*TIERS[:3], *(tier for tier in DEARER if tier in extras)),
         chosen=extras.get("chosen", ()) if {"T3", "T4"} & set(extras) else ())
 
 
@@ -143,6 +143,7 @@ class Capture:
         self.of_heads = Heads(self.stage, descriptor, extras["T3"]) if "T3" in extras else None
         self.gaze = Gaze(self.stage, descriptor, extras["T4"], lambda: self.count) \
             if "T4" in extras else None
+        self.lens = extras.get("lens")
         self.arrived = lambda count: None
         self.beat = lambda: None
         self._wrapped, self._turns, self._notes = [], [], Notes()

@@ -189,8 +189,11 @@ class Generator:
         self.words = (*self.words[:3], rest + self.words[3])
         entry.words = self.words
         flags |= (END if ends else 0) | (INVALID if invalid else 0)
+        lens = self.capture.lens
         self.rings.put_token(entry.seq, self.generation, choice.token, flags, said,
-                             self.temperature, choice)
+                             self.temperature, choice, lens and not invalid and lens.read(
+                                 self.capture.stage["resid"][len(self._chunk) - 1], logits,
+                                 choice.token))
         self.next = choice.token
         if ends:
             self._begin_again()

@@ -18,6 +18,7 @@ from engine.rt import rt_host
 ATTENTION = re.compile(r"attn|attention", re.I)
 CLOSE = 2e-3                              # of the write's norm; bfloat16: CLOSE_HALF
 CLOSE_HALF = 3e-2
+PROBES = 64                               # coordinates that say what a norm did to a token
 AXIS_SEED = 12                            # of the fixed direction of each layer
 
 
@@ -176,7 +177,7 @@ class Heads:
         self.dots = np.zeros(self.values.shape[1:], np.float32)
         self.scales = np.ones((len(stage), layers), np.float32)
         self.slices = {}                  # (heads, width, size) of chosen layers
-        self.weights = {}                 # (weight, bias) of chosen layers and those with a norm
+        self.probes = {}                  # (coordinates, weight, bias) of layers with a norm
         for layer, axis in enumerate(axes(layers, descriptor.width)):
             if found[layer] is not None:
                 self._prepare(layer, torch.from_numpy(axis))
@@ -191,15 +192,15 @@ class Heads:
         self.dots[layer, :p.heads * p.size] = torch.einsum("w,whs->hs", axis, weight).reshape(-1)
         if layer in self.chosen:
             self.slices[layer] = slices.contiguous()
-        if p.normed or layer in self.chosen:
-            self.weights[layer] = weight, offset
+        if p.normed:
+            at = torch.linspace(0, len(weight) - 1, min(PROBES, len(weight))).long()
+            self.probes[layer] = at.numpy(), weight[at].reshape(len(at), -1), offset[at]
 
     def take(self, count):
         """Fills head_norm, head_axis and heads of the first `count` rows."""
         stage, values = self.stage, self.values[:count]
-        for layer in self.weights:
-            if self.found[layer].normed:
-                self._rescale(layer, count)
+        for layer in self.probes:
+            self._rescale(layer, count)
         measure(values, self.grams, self.places, self.dots, self.sizes, self.scales[:count],
                 stage["head_norm"][:count], stage["head_axis"][:count])
         for k, layer in enumerate(self.chosen):
@@ -211,9 +212,10 @@ class Heads:
             stage["heads"][:count, k] = made * self.scales[:count, layer, None, None]
 
     def _rescale(self, layer, count):
-        """What the norm behind the projection did to each token, from what was written."""
-        weight, offset = self.weights[layer]
-        x = torch.from_numpy(self.values[:count, layer, :weight.shape[1] * weight.shape[2]])
-        made = (x @ weight.reshape(len(weight), -1).t() + offset).numpy()
-        write = self.stage["attn"][:count, layer]
+        """What the norm behind the projection did to each token, from what was written: one number
+        a token, so a few coordinates of the product say it."""
+        at, weight, offset = self.probes[layer]
+        x = torch.from_numpy(self.values[:count, layer, :weight.shape[1]])
+        made = (x @ weight.t() + offset).numpy()
+        write = self.stage["attn"][:count, layer][:, at]
         self.scales[:count, layer] = (write * made).sum(1) / ((made * made).sum(1) + 1e-30)

@@ -2,11 +2,13 @@
 from engine.errors import ModelError, suggestion
 from engine.model.attention import places
 from engine.model.heads import projections
+from engine.model.lens import lens_of
 from engine.records import TIERS, lead_layer
 
 
 def extras_of(model, model_map, tiers=(), layers=None, chosen=None):
-    """Where the dearer tiers can be tapped: {"T3": Projections, "T4": places, "chosen": layers}.
+    """Where the dearer tiers can be tapped: {"T3": Projections, "T4": places, "lens": Lens,
+    "chosen": layers}.
 
     tiers   those wanted; one that no layer has is left out
     layers  only these, from 0 (None: all);  chosen  whose rows travel whole (None: the lead layer)
@@ -25,4 +27,5 @@ def extras_of(model, model_map, tiers=(), layers=None, chosen=None):
                     for layer, tap in enumerate(find(model, model_map))]
             if any(taps):
                 found |= {tier: taps, "chosen": chosen}
-    return found
+    lens = lens_of(model, model_map) if "lens" in tiers else None
+    return found | ({"lens": lens} if lens is not None else {})

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from engine.errors import EngineError, ModelError
 from engine.model.process import LOADING, PREFIX
-from engine.records import CONTROL, HOLD, PROMPT, SKIP, STOP, TEMPERATURE
+from engine.records import CONTROL, DEARER, HOLD, PROMPT, SKIP, STOP, TEMPERATURE
 from engine.ring import Ring
 
 DEFAULT_PROMPT = "Once upon a time, when the night was long and the house was quiet,"
@@ -95,7 +95,7 @@ class Session:
                            settings.get("layers"), settings.get("chosen"))
         self.profile, self.trouble = None, ""
         if settings.get("features") and settings.get("calibrate", True):
-            tiers = {tier for tier in ("T3", "T4") if tier in extras}
+            tiers = {tier for tier in DEARER if tier in extras}
             self.profile, self.trouble = find_profile(self.loaded.weight_hash,
                                                       settings["features"], tiers)
         self.descriptor = describe(self.loaded.model, found, self.loaded.name, self.loaded.context,

@@ -48,6 +48,7 @@ class Family:
     """
     names, tier = (), "T0"                # tier: the dearest one it reads
     read_at = "the model's states"        # of features whose name does not say it (`place_of`)
+    ranges = {}                           # name -> (low, high) in the name's unit
 
     def __init__(self, descriptor):
         self.model = descriptor
@@ -77,6 +78,26 @@ class Family:
 
     def load(self, data):
         """Takes over what `profile` gave; raises KeyError or ValueError when it does not fit."""
+
+
+class Streaming(Family):
+    """Features that are measured in the order of the records, from what the `Sight` shows.
+
+    While calibrating, values are kept as they come; they begin anew with every context.
+    """
+
+    def __init__(self, descriptor, sight):
+        super().__init__(descriptor)
+        self.sight = sight
+        self.claim(sight)
+        self.forget()
+
+    def claim(self, sight):
+        """Takes windows of sight.scores; here none."""
+
+    def value(self, look, out):
+        """Writes one value per name from a Sight; NaN where there is none."""
+        raise NotImplementedError
 
 
 @rt_host

@@ -125,20 +125,30 @@ class Layers(Family):
         self._square += shifted * shifted
         self._often += good[:, None] & (size > HUGE * np.median(size, axis=1, keepdims=True))
 
+    def so_far(self):
+        """(mean, scale) of what was taken in, None before the usual sizes are known."""
+        if self._held is not None or self._first is None:
+            return None
+        mean, _, _, scale = self._sums()
+        return mean, scale
+
+    def _sums(self):
+        """mean, spread, huge, scale."""
+        count = np.maximum(self._count, 1.0)[:, None]
+        known = (self._count >= 2)[:, None]
+        shift = self._total / count
+        spread = np.sqrt(np.maximum(self._square / count - shift * shift, 0.0))
+        spread, huge = np.where(known, spread, np.nan), known & (self._often / count >= OFTEN)
+        scale = np.where(known, scale_of(np.nan_to_num(spread), huge), np.nan)
+        return np.where(known, self._first + shift, np.nan), spread, huge, scale
+
     def fit(self, looks):
         """Means, spreads, masks and sinks of what was taken in."""
         if self._held:
             self._release()
         shape = self.mean.shape
-        count = np.maximum(self._count, 1.0)[:, None]
-        known = (self._count >= 2)[:, None]
         if self._first is not None:
-            shift = self._total / count
-            spread = np.sqrt(np.maximum(self._square / count - shift * shift, 0.0))
-            self.mean = np.where(known, self._first + shift, np.nan)
-            self.spread = np.where(known, spread, np.nan)
-            self.huge = known & (self._often / count >= OFTEN)
-            self.scale = np.where(known, scale_of(np.nan_to_num(self.spread), self.huge), np.nan)
+            self.mean, self.spread, self.huge, self.scale = self._sums()
         seen, loud, received = self._at
         self.sinks = (0, *(p for p in range(1, FIRST) if loud[p] > 0.5 * seen[p] or
                            self._watched and received[p] / self._watched > RECEIVED))

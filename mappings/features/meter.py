@@ -11,7 +11,27 @@ import numpy as np
 
 from engine.errors import MappingError
 from engine.records import CALIBRATION, INVALID, SINK, TEMPLATE, TOKEN, Frame, state_dtype
-from mappings.features import layers, mlp, resid, text, token, writes
+from mappings.features import (
+    certainty,
+    chords,
+    counterpoint,
+    fugue,
+    harmony,
+    heads,
+    intervals,
+    layers,
+    loudness,
+    mlp,
+    notes,
+    octaves,
+    phrases,
+    resid,
+    rhythm,
+    text,
+    token,
+    tonality,
+    writes,
+)
 from mappings.features.common import (
     GRID,
     curve,
@@ -22,13 +42,33 @@ from mappings.features.common import (
     restored,
     unpacked,
 )
+from mappings.features.sight import Sight
 
-FAMILIES = {"token": token.Token, "resid": resid.Resid, "writes": writes.Writes, "mlp": mlp.Mlp,
-            "text": text.Text, "layers": layers.Layers}
+CORE = {"token": token.Token, "resid": resid.Resid, "writes": writes.Writes, "mlp": mlp.Mlp,
+        "text": text.Text, "layers": layers.Layers}
+STREAMS = {"pitch": notes.Pitch, "octaves": octaves.Octaves, "register": notes.Register,
+           "intervals": intervals.Intervals, "fifths": chords.Fifths, "chord": chords.Chord,
+           "inversion": notes.Inversion, "consonance": harmony.Consonance,
+           "heads_consonance": harmony.HeadConsonance, "sympathy": chords.Sympathy,
+           "overtones": notes.Overtones, "phrases": phrases.Phrases, "voices": counterpoint.Voices,
+           "bands": counterpoint.Bands, "fugue": fugue.Fugue, "key": tonality.Key,
+           "modulation": tonality.Modulation, "cadence": rhythm.Cadence,
+           "syncopation": rhythm.Syncopation, "rubato": rhythm.Rubato,
+           "dynamics": loudness.Dynamics, "sforzando": loudness.Sforzando,
+           "timbre": loudness.Timbre, "orchestra": loudness.Orchestra, "form": phrases.Form,
+           "variation": phrases.Variation, "lens": certainty.Lens, "heat": certainty.Heat,
+           "certainty": certainty.Certainty, "turning": certainty.Turning, "gaze": heads.Gaze,
+           "loudest": heads.Loudest}
+FAMILIES = CORE | STREAMS
+AFTER = {"fugue": "phrases"}              # a family that reads the events of another
 NAMES = tuple(name for family in FAMILIES.values() for name in family.names)
+RANGES = {name: span for family in FAMILIES.values() for name, span in family.ranges.items()}
+TIER = {name: family.tier for family in FAMILIES.values() for name in family.names}
 ON_STATE = ("resid", "writes", "mlp")      # families that need no TOKEN
+BLIND = ("T0", "lens")                    # tiers that need no STATE
+WARM_RECORDS = 170                        # until every stream has computed all it computes
 UNCOUNTED = SINK | TEMPLATE | INVALID
-PROFILE = 2                               # version of `profile`'s layout
+PROFILE = 3                               # version of `profile`'s layout
 
 
 def spoken(token_row):
@@ -40,27 +80,46 @@ def _which(state_row):
     return int(state_row["seq"]), int(state_row["generation"])
 
 
+def families_of(descriptor):
+    """(name -> family, the Sight that the streams share) of one model."""
+    made = {name: family(descriptor) for name, family in CORE.items()}
+    sight = Sight(descriptor, made["layers"])
+    made |= {name: family(descriptor, sight) for name, family in STREAMS.items()}
+    sight.scores.begin()
+    return made, sight
+
+
 class Meter:
     """One model's features: learn(...) on calibration rows, freeze() once, then measure(...).
 
+    wanted     features that are read, raw or as places, beside the core; None: all there are
     signature  of what is measured: a profile with another one was learned by another meter
     layers     what is usual in each layer, for whoever measures with it
     """
-    names = NAMES
+    names, ranges, tier_of = NAMES, RANGES, TIER
     signature = f"{PROFILE}-{hashlib.sha256(' '.join(NAMES).encode()).hexdigest()[:12]}"
 
-    def __init__(self, descriptor):
+    def __init__(self, descriptor, wanted=None):
         self.descriptor = descriptor
-        self.families = {name: family(descriptor) for name, family in FAMILIES.items()}
+        self.families, self.sight = families_of(descriptor)
         self._captured = {name for name, family in FAMILIES.items()
                           if family.tier in descriptor.tiers}
+        self._streams = []
+        self.want(NAMES if wanted is None else wanted)
         self._reader, self._looks = text.Reader(), []
         self._grid = np.full((len(NAMES), GRID), np.nan)
         self._values, self._places = np.full(len(NAMES), np.nan), np.empty(len(NAMES))
         self._glanced = None
         ends = np.cumsum([len(family.names) for family in FAMILIES.values()])
-        self._parts = [self._values[end - len(family.names):end]
-                       for family, end in zip(FAMILIES.values(), ends, strict=True)]
+        self._parts = {name: self._values[end - len(family.names):end]
+                       for (name, family), end in zip(FAMILIES.items(), ends, strict=True)}
+
+    def want(self, features):
+        """Measures these too from now on."""
+        read = {name for name, family in STREAMS.items() for feature in family.names
+                if {feature, feature.rpartition("_")[0]} & set(features)}
+        read |= {AFTER[name] for name in read if name in AFTER} | set(self._streams)
+        self._streams = [name for name in STREAMS if name in read & self._captured]
 
     @staticmethod
     def place_of(name, layers):
@@ -80,24 +139,50 @@ class Meter:
         return self.families["layers"]
 
     def _look(self, state_row, token_row, marks):
-        return [family.look(state_row, token_row, marks) if name in self._captured else None
-                for name, family in self.families.items()]
+        """What each family keeps of a calibration row; of a stream its values."""
+        looks = [self.families[name].look(state_row, token_row, marks)
+                 if name in self._captured else None for name in CORE]
+        if not self._streams:
+            return looks
+        self.sight.rehearse(state_row)
+        self._stream(state_row, token_row, marks)
+        return [*looks, np.concatenate([self._parts[name] for name in STREAMS])]
 
     def _value(self, look):
-        for name, seen, part in zip(self.families, look, self._parts, strict=True):
-            if name in self._captured and len(part):
-                self.families[name].value(seen, part)
+        for name, seen in zip(CORE, look, strict=False):
+            if name in self._captured and len(self._parts[name]):
+                self.families[name].value(seen, self._parts[name])
+        if len(look) > len(CORE):
+            self._values[-len(look[-1]):] = look[-1]
+
+    def _stream(self, state_row, token_row, marks):
+        """The values of the streams, in their order; NaN where the record does not count."""
+        sees = self.sight.see(state_row, token_row, marks)
+        for name in self._streams:
+            family, part = self.families[name], self._parts[name]
+            if sees or family.tier in BLIND:
+                family.value(self.sight, part)
+            else:
+                part[:] = np.nan
+
+    def _again(self):
+        """The streams' histories end; what is usual stays."""
+        self.sight.forget()
+        for name in STREAMS:
+            self.families[name].forget()
 
     def learn(self, state_row, token_row):
         """Takes in one calibration row."""
         flags = int(state_row["flags"]) | int(token_row["flags"])
         if int(state_row["position"]) == 0:       # another context: its text begins anew
             self._reader.forget()
+            self._again()
         marks = self._reader.read(spoken(token_row), flags)
         if not flags & UNCOUNTED:
             self._looks.append(self._look(state_row, token_row, marks))
-            for name in self._captured:
-                self.families[name].learn(state_row)
+            for name in CORE:
+                if name in self._captured:
+                    self.families[name].learn(state_row)
 
     @property
     def learned(self):
@@ -107,22 +192,25 @@ class Meter:
     def pause(self):
         """What was taken in so far, as JSON data, between two contexts of the text."""
         return {"looks": kept(self._looks),
-                "families": {name: kept(f.pause()) for name, f in self.families.items()}}
+                "sight": kept(self.sight.pause()),
+                "families": {name: kept(self.families[name].pause()) for name in CORE}}
 
     def resume(self, data):
         """Goes on from what `pause` gave; raises KeyError or ValueError when it does not fit."""
         looks = restored(data["looks"])
-        if any(len(look) != len(self.families) for look in looks):
+        if any(len(look) - len(CORE) not in (0, 1) for look in looks):
             raise ValueError("other families")
-        for name, family in self.families.items():
-            family.resume(restored(data["families"][name]))
+        for name in CORE:
+            self.families[name].resume(restored(data["families"][name]))
+        self.sight.resume(restored(data["sight"]))
         self._looks = looks
 
     def freeze(self):
         """Fits every family to the rows learned and draws each feature's curve."""
-        for k, (name, family) in enumerate(self.families.items()):
+        for k, name in enumerate(CORE):
             if self._looks and name in self._captured:
-                family.fit([look[k] for look in self._looks])
+                self.families[name].fit([look[k] for look in self._looks])
+        self.sight.fit()
         self.forget()
         values = np.full((len(self._looks), len(NAMES)), np.nan)
         for row, look in zip(values, self._looks, strict=True):
@@ -137,17 +225,22 @@ class Meter:
         """Back to the beginning of a performance; what was learned stays."""
         self._reader.forget()
         self._glanced = None
-        for family in self.families.values():
-            family.forget()
+        for name in CORE:
+            self.families[name].forget()
+        self.sight.scores.forget()
+        self._again()
 
     def warm(self):
-        """Measures a record of noise, so that nothing is compiled while playing; forgets it."""
+        """Measures records of noise, so that nothing is compiled while playing; forgets them."""
         state, token = np.zeros(1, state_dtype(self.descriptor))[0], np.zeros(1, TOKEN)[0]
         random = np.random.default_rng(1)
         for name in ("resid", "attn", "mlp", "act"):
             state[name] = random.normal(size=state[name].shape)
         state["valid"] = 1
-        self.measure(state, token)
+        for place in range(WARM_RECORDS if self._streams else 1):
+            state["position"] = 64 + place
+            self.measure(state, token)
+            state["resid"] += 0.1 * random.normal(size=state["resid"].shape)
         self.glance(state)
         self.forget()
 
@@ -162,8 +255,10 @@ class Meter:
         if flags & (UNCOUNTED | CALIBRATION):
             return frame
         known = ON_STATE if self._glanced == _which(state_row) else ()
-        self._read([name for name in self.families if name not in known], state_row, token_row,
-                   marks)
+        self._read([name for name in CORE if name not in known], state_row, token_row, marks)
+        if self._streams:
+            self._stream(state_row, token_row, marks)
+            frame.events, frame.rows = self.sight.events, self.sight.rows
         return self._filled(frame)
 
     def glance(self, state_row):
@@ -177,8 +272,9 @@ class Meter:
         return self._filled(Frame(int(state_row["seq"]), -1, "", int(state_row["flags"])))
 
     def _read(self, names, state_row, token_row, marks):
-        for (name, family), part in zip(self.families.items(), self._parts, strict=True):
-            if name in names and name in self._captured and len(part):
+        for name in names:
+            family, part = self.families[name], self._parts[name]
+            if name in self._captured and len(part):
                 family.value(family.look(state_row, token_row, marks), part)
 
     def _filled(self, frame):
@@ -195,7 +291,8 @@ class Meter:
                 "weight_hash": self.descriptor.weight_hash, "names": list(NAMES),
                 "tiers": list(self.descriptor.tiers), "sinks": list(self.layers.sinks),
                 "grid": packed(self._grid),
-                "families": {name: family.profile() for name, family in self.families.items()}}
+                "sight": self.sight.profile(),
+                "families": {name: self.families[name].profile() for name in CORE}}
 
     def load_profile(self, data):
         """Takes over a profile and forgets the history.
@@ -210,10 +307,11 @@ class Meter:
             grid = unpacked(data["grid"])
             if grid.shape != self._grid.shape:
                 raise ValueError("its curves have another length")
-            families = {name: family(self.descriptor) for name, family in FAMILIES.items()}
-            for name, family in families.items():
-                family.load(data["families"][name])
+            families, sight = families_of(self.descriptor)
+            for name in CORE:
+                families[name].load(data["families"][name])
+            sight.load(data["sight"])
         except (KeyError, TypeError, ValueError) as error:
             raise MappingError(f"feature profile: {error}; calibrate again") from error
-        self._grid, self.families = grid, families
+        self._grid, self.families, self.sight = grid, families, sight
         self.forget()

@@ -35,6 +35,7 @@ def sparsities(act, valid, widths, out):
 class Mlp(Family):
     """Three features; nothing to learn but their places."""
     names, tier = NAMES, "T2"
+    ranges = dict.fromkeys(NAMES, (0, 1))
 
     def __init__(self, descriptor):
         super().__init__(descriptor)

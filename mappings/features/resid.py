@@ -137,6 +137,8 @@ def principal_axes(z):
 class Resid(Family):
     """Twelve features; learns mean, spread and principal axes of the mid-depth state."""
     names, tier = NAMES, "T1"
+    ranges = (dict.fromkeys(NAMES[:TURN], (0, math.inf)) | {NAMES[TURN]: (0, 2)}
+              | dict.fromkeys(NAMES[TURN + 1:], (-math.inf, math.inf)))
 
     def __init__(self, descriptor):
         super().__init__(descriptor)

@@ -4,6 +4,7 @@ text.sentence_age_tokens   tokens of the sentence so far, with this one; 0 on qu
 
 Thread: control.
 """
+import math
 import unicodedata
 from dataclasses import dataclass
 
@@ -80,6 +81,7 @@ class Reader:
 class Text(Family):
     """One feature; the marks themselves go straight into the frame."""
     names = NAMES
+    ranges = dict.fromkeys(NAMES, (0, math.inf))
 
     def look(self, state, token, marks):
         """The sentence's age."""

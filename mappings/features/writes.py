@@ -33,6 +33,7 @@ def log_norms(rows, valid, kind, out):
 class Writes(Family):
     """Six features; learns mean and spread of each layer's log norms."""
     names, tier = NAMES, "T2"
+    ranges = dict.fromkeys(NAMES, (-math.inf, math.inf))
 
     def __init__(self, descriptor):
         super().__init__(descriptor)

@@ -70,6 +70,9 @@ class Twin:
 class Plain:
     names = ("token.surprisal_nat", "resid.mid.speed")
 
+    def want(self, features):
+        self.wanted = features
+
     def glance(self, state):
         return state
 

@@ -41,7 +41,7 @@ def test_heads_add_up_to_what_attention_wrote(name):
     layers = np.flatnonzero(rows["valid"][0, HEADS])
     assert "T3" in shape.tiers and len(layers) >= zoo.LAYERS - 1
     for layer in layers:
-        weight, offset = heads.weights[layer]
+        _, offset = heads.found[layer].parts()
         whole = rows["heads"][:, layer].sum(axis=1)
         if bool(offset.any()):            # a bias is nobody's write
             continue

@@ -42,9 +42,12 @@ def stream(seed, count, words=(" The", " tide", " went", " out", ".")):
     return rows
 
 
-def calibrated(rows, profile=None):
-    """A frozen meter that has learned `rows`, or one with a loaded profile."""
-    meter = Meter(MODEL)
+def calibrated(rows, profile=None, wanted=()):
+    """A frozen meter that has learned `rows`, or one with a loaded profile.
+
+    wanted  what it measures beside the core; None: everything
+    """
+    meter = Meter(MODEL, wanted)
     if profile is not None:
         meter.load_profile(profile)
         return meter
@@ -59,3 +62,39 @@ def calibrated(rows, profile=None):
 def frames(meter, rows):
     """All frames of `rows`, in order."""
     return [meter.measure(state_row, token_row) for state_row, token_row in rows]
+
+
+def streaming(kind, layers=6, width=32, heads=4, tiers=records.TIERS, chosen=(3,), context=128):
+    """(a family that streams, its Sight) of a model of that shape, standardised by nothing."""
+    from mappings.features.layers import Layers
+    from mappings.features.sight import Sight
+    shape = records.Descriptor("planted", layers, width, (UNITS,) * layers, heads, 100, context,
+                               "abc", tiers, (), chosen)
+    sight = Sight(shape, Layers(shape))
+    family = kind(shape, sight)
+    sight.scores.begin()
+    sight.standard(np.zeros((layers + 1, width)), np.ones((layers + 1, width)))
+    sight.events, sight.rows, sight.marks = [], {}, None
+    return family, sight
+
+
+def blank(sight, position=9):
+    """A STATE row of that model, all of it there, all of it 0."""
+    row = np.zeros((), records.state_dtype(sight.model))
+    row["valid"], row["position"], row["seq"] = 1, position, position
+    return row
+
+
+def written(sight, writes, start=None, position=9):
+    """A STATE row of which block l writes writes[l], (layers, width)."""
+    row = blank(sight, position)
+    begin = np.zeros(sight.width) if start is None else start
+    row["resid"] = np.concatenate([begin[None], begin + np.cumsum(writes, axis=0)])
+    return row
+
+
+def valued(family, sight):
+    """The values of the record last seen, by name."""
+    out = np.full(len(family.names), np.nan)
+    family.value(sight, out)
+    return dict(zip(family.names, out.tolist(), strict=True))

@@ -10,6 +10,7 @@ from engine import records
 from engine.errors import MappingError
 from mappings.features import NAMES
 from mappings.features.common import bands_of, curve, places
+from mappings.features.meter import CORE
 
 
 def same(a, b):
@@ -19,7 +20,9 @@ def same(a, b):
 def test_every_feature_of_first_light_is_measured_and_placed():
     rows = planted.stream(1, 80)
     last = planted.frames(planted.calibrated(rows), rows)[-1]
-    assert tuple(last.raw) == NAMES and tuple(last.unit) == NAMES and len(NAMES) == 25
+    core = tuple(name for family in CORE.values() for name in family.names)
+    assert tuple(last.raw) == core == tuple(last.unit) and len(core) == 25
+    assert core == NAMES[:25] and not last.events and not last.rows
     assert all(0.0 <= place <= 1.0 for place in last.unit.values())
     assert all(isinstance(x, float) for x in (*last.raw.values(), *last.unit.values()))
 

@@ -1,0 +1,63 @@
+"""The command that lists what is heard of a model. Thread: control.
+
+Like `engine.cli`: nothing heavy is imported before a command runs.
+"""
+import math
+from typing import Annotated
+
+import typer
+
+from engine import console
+
+
+def features(
+        measure: Annotated[bool, typer.Option(
+            "--costs/--no-costs", help="measure the microseconds a token on this machine")] = True,
+        as_json: Annotated[bool, typer.Option(
+            "--json", help="one JSON object as the last line")] = False):
+    """List the features: name, unit, range, the tier of capture it needs, and what it costs."""
+    with console.patience("compiling the features' loops, once on this machine"):
+        from engine.mapping import UNITS
+        from engine.performance import meter_class
+        meter, spent = meter_class(), {}
+        if measure:
+            from bench.features import run
+            spent = run(quick=True)
+    owner = {name: family for family, names in spent.get("named", {}).items() for name in names}
+    rows = []
+    for name in meter.names:
+        low, high = meter.ranges[name]
+        unit = name.rpartition("_")[2]
+        family = owner.get(name)
+        rows.append({"name": name, "unit": unit if unit in UNITS else "", "low": low, "high": high,
+                     "tier": meter.tier_of[name], "family": family,
+                     "family_us": spent["families_us"][family] if family else None})
+    result = {"features": rows, "shape": spent.get("shape"), "all_us": spent.get("all_us"),
+              "shared_us": spent.get("families_us", {}).get("shared")}
+    console.give(result, as_json, table(result))
+
+
+def table(result):
+    """A line a feature; families are measured whole."""
+    lines = [f"{'feature':30}{'unit':>7}{'range':>18}{'tier':>6}{'family us':>11}"]
+    for row in result["features"]:
+        cost = "" if row["family_us"] is None else f"{row['family_us']:.1f}"
+        span = f"{number(row['low'])} .. {number(row['high'])}"
+        lines.append(f"{row['name']:30}{row['unit']:>7}{span:>18}{row['tier']:>6}{cost:>11}")
+    if result["all_us"] is not None:
+        shape = result["shape"]
+        lines += ["", f"all {len(result['features'])} together {result['all_us']:.0f} us a token "
+                  f"at {shape['layers']} layers of {shape['width']}, {shape['heads']} heads; of "
+                  f"that {result['shared_us']:.0f} us are what all share",
+                  "a set pays only for the families that it reads"]
+    return "\n".join(lines)
+
+
+def number(x):
+    """A bound as a reader writes it."""
+    return f"{x:g}" if math.isfinite(x) else "-inf" if x < 0 else "inf"
+
+
+def add(app):
+    """Gives the command of this file to the command line."""
+    app.command()(features)
