@@ -133,13 +133,15 @@ class Actions:
         if hz == hz:
             c.send(c.rig.push(0, NOTE, c.deck, self._table.part_index(part), pitch_hz=hz,
                               level=min(max(float(level), 0.0), 1.0),
+                              cause=c.why("hand", "played by hand"),
                               length=round(HELD_S * c.clock.rate_hz)))
 
     def let_go(self, part, pitch_st=60.0):
         c = self.conductor
         hz = c.made.tuning.hz(min(max(float(pitch_st), 0.0), 127.0))
         if hz == hz:
-            c.send(c.rig.push(0, OFF, c.deck, self._table.part_index(part), pitch_hz=hz))
+            c.send(c.rig.push(0, OFF, c.deck, self._table.part_index(part), pitch_hz=hz,
+                              cause=c.why("hand", "let go by hand")))
 
     # ---- the model
     def prompt(self, text=""):

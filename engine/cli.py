@@ -10,7 +10,15 @@ from typing import Annotated
 
 import typer
 
-from engine import cli_connect, cli_features, cli_model, cli_sounds, cli_wires, console
+from engine import (
+    cli_connect,
+    cli_features,
+    cli_model,
+    cli_sounds,
+    cli_take,
+    cli_wires,
+    console,
+)
 from engine.errors import DeviceError, EngineError
 from engine.leaving import Leaving
 
@@ -207,6 +215,7 @@ def bench(context: typer.Context,
 
 
 cli_wires.add(app)
+cli_take.add(app)
 cli_sounds.add(app)
 cli_model.add(app)
 cli_features.add(app)

@@ -8,28 +8,20 @@ record arrives; offline with the step it is due at.
 """
 import time
 from collections import deque
-from dataclasses import replace
 
+from engine.causes import Causes
 from engine.clock import STEPS_PER_BAR
 from engine.errors import EngineError, MappingError
 from engine.hands import Hands
 from engine.journal import write_step
-from engine.mapping import Links, read_by
-from engine.param import Param
+from engine.linked import Linked, links_of
+from engine.mapping import read_by
 from engine.records import HOLD, NOTE, PANIC, PROMPT, TEMPERATURE
 from engine.transport import Transport
 
-STRIKE = Param("strike", 0.0, 1.0, 1.0)
 LATE_S = 0.02                             # live: a note that is later is left out
 FADE_S, ENTRY_S = 0.05, 0.002             # a set that is replaced, and the one in its place
 REMEMBERED = 256                          # notes that a panic can take back
-
-
-def links_of(made, table, features):
-    """A set's links, checked against its own table and the names of the features."""
-    known = dict(zip(table.registry.paths, table.registry.params, strict=True))
-    known |= {f"{part}.strike": STRIKE for part in table.parts}
-    return Links(made.links, known, features)
 
 
 class Conductor:
@@ -50,16 +42,16 @@ class Conductor:
         self.steps_per_token = STEPS_PER_BAR // tokens_per_bar
         self.bars, self.deck, self.step, self.due = bars, 0, 0, 0
         self.player, self._first_step = made.music.player(self.steps_per_token, bars), 0
-        self.links = links_of(made, rig.tables[self.deck], meter.names)
+        self.linked = Linked(self, links_of(made, rig.tables[self.deck], meter.names))
         self.queue, self.at_bar = deque(), []
         self.frame, self.last, self.text = None, None, deque(maxlen=400)
         self.arrived_s, self._starts = deque(maxlen=33), deque(maxlen=REMEMBERED)
         self.late_records = self.late_notes = self.dropped = 0
         self.lost, self.held, self.lead, self._silent_until = False, False, 0, 0
         self.faults, self._strange = deque(), set()
-        self._adopted = self._retired = self._turned = None
+        self._adopted = self._retired = None
         self.hands, self.transport, self.midi, self.feed = Hands(self), Transport(self), None, None
-        self._told_bpm = 0.0
+        self._told_bpm, self._causes = 0.0, Causes()
         self.tune(0)
 
     # ---- records
@@ -73,37 +65,19 @@ class Conductor:
             self.queue.append(frame)
             self.arrived_s.append(time.monotonic())
             if self.live:
-                self._turn(self._rest(frame), 0)
+                self.linked.arrived(frame)
         if self.live and not (self.recorder and self.recorder.states):
-            self._glance()
+            self.linked.glance()
 
-    def _glance(self):
-        """Links that need only a STATE do not wait for its TOKEN, which comes after sampling."""
-        state = self.source.early()
-        frame = None if state is None else self.meter.glance(state)
-        if frame is not None:
-            self._turned = frame
-            self._turn(frame, 0)
-
-    def _rest(self, frame):
-        """A frame without what links have acted on already."""
-        known = self._turned.raw if self._turned and self._turned.seq == frame.seq else {}
-        raw, unit = ({name: x for name, x in part.items() if name not in known}
-                     for part in (frame.raw, frame.unit))
-        return replace(frame, raw=raw, unit=unit)
-
-    def _turn(self, frame, sample):
-        """A frame's links move their parameters."""
-        for target in self.links.step(frame):
-            self.target(sample, target)
-
-    def target(self, sample, target):
+    def target(self, sample, target, by="music"):
         """Moves a parameter, if the set has it and no hand holds it."""
         if target.path in self.hands.held:
             return
         if target.path in self.rig.tables[self.deck].registry.index:
+            cause = self.why("link" if target.link else by, target.cause, target.link)
             self.send(self.rig.target(sample, target.path, target.value, target.rise_s,
-                                       target.fall_s, self.deck))
+                                       target.fall_s, self.deck, cause=cause,
+                                       length=1 + target.seq))
         else:
             self._miss(target.path, f"the music moves {target.path!r}, which the set does not have")
 
@@ -120,7 +94,12 @@ class Conductor:
         self._told_bpm = self.clock.bpm_at(self.step)
         for path in self.rig.tables[self.deck].registry.paths:
             if path.endswith(".bpm"):
-                self.send(self.rig.target(sample, path, self._told_bpm, deck=self.deck))
+                self.send(self.rig.target(sample, path, self._told_bpm, deck=self.deck,
+                                          cause=self.why("tempo", "the tempo")))
+
+    def why(self, by, text, link=None):
+        """The number of an event's cause in the take."""
+        return self._causes.of(self.recorder, by, text, link)
 
     def send(self, sent):
         """Counts an event for which the rig had no room."""
@@ -184,27 +163,27 @@ class Conductor:
             self.tune(self.clock.sample_of(step))
         frames, late = self._due(step)
         sample = self.clock.sample_of(step)
-        made = self.player.step(step - self._first_step, frames, late)
-        strikes = []
         for frame in frames:
             self.frame = frame
             self.text.append(frame.text)
-            if not self.live:
-                self._turn(frame, sample)
-            strikes += self.links.strikes(frame)
+        strikes = self.linked.step(step, sample, frames)
+        made = self.player.step(step - self._first_step, frames, late)
         if self.last is None or (made.section, made.cycle) != (self.last.section, self.last.cycle):
             self.hands.held.clear()
+            self.linked.section(sample)
         for target in made.targets:
             self.target(sample, target)
+        notes = [*made.notes, *strikes]
+        first = self._causes.several(self.recorder, len(notes))
         if step >= self._silent_until:
-            for note in [*made.notes, *strikes]:
-                self._note(step, note)
+            for number, note in enumerate(notes, start=first):
+                self._note(step, note, number if first else 0)
         self.last = made
         if self.feed:
             self.feed.step(step + self.transport.shift, sample, made, frames)
         if self.recorder:
             self.transport.journal(self.recorder)
-            write_step(self.recorder, step, sample, late, made, frames)
+            write_step(self.recorder, step, sample, late, made, frames, notes, first)
 
     def _bar(self, step):
         """What waited for the bar line; whatever fails, the bar is played."""
@@ -215,7 +194,7 @@ class Conductor:
             except EngineError as fault:
                 self.faults.append(str(fault))
 
-    def _note(self, step, note):
+    def _note(self, step, note, cause):
         table = self.rig.tables[self.deck]
         if note.part not in table.parts:
             self._miss(note.part, f"the music plays {note.part!r}, which is no part of the set")
@@ -230,15 +209,16 @@ class Conductor:
         self._starts.append(start)
         length = max(1, round(note.length_steps * self.clock.samples_per_step(step)))
         self.send(self.rig.push(start, NOTE, self.deck, table.part_index(note.part), length=length,
-                                 flags=int(note.slide), pitch_hz=pitch_hz, level=note.level))
+                                 flags=int(note.slide), pitch_hz=pitch_hz, level=note.level,
+                                 cause=cause))
         if self.feed:
             self.feed.note(start, note)
 
     # ---- controls
     def _control(self, kind, value=0.0, text=""):
         self.source.control(kind, value, text)
+        self.linked.forget()
         self.queue.clear()
-        self._turned = None
         if self.recorder:
             self.recorder.chunk(b"CTRL", {"step": self.step, "kind": kind, "value": value,
                                           "text": text})
@@ -256,11 +236,17 @@ class Conductor:
     def panic(self):
         """Everything that sounds stops now, what was sent already too; on at the next bar line."""
         self._silent_until = -(-self.step // STEPS_PER_BAR) * STEPS_PER_BAR
+        cause = self.why("panic", "panic")
         for start in sorted({0} | {at for at in self._starts if at > self.rig.sample}):
-            self.send(self.rig.push(start, PANIC, self.deck))
-        self.send(self.rig.fade(0, self.deck, 0.0, ENTRY_S))
-        self.at_bar.append(lambda step: self.send(
-            self.rig.fade(self.clock.sample_of(step), self.deck, 1.0, ENTRY_S)))
+            self.send(self.rig.push(start, PANIC, self.deck, cause=cause))
+        self.send(self.rig.fade(0, self.deck, 0.0, ENTRY_S, cause=cause))
+        self.at_bar.append(lambda step: self.send(self.rig.fade(
+            self.clock.sample_of(step), self.deck, 1.0, ENTRY_S, cause=cause)))
+
+    def leave(self):
+        """The end: silence; what links have acted on and nobody heard is kept in the take."""
+        self.panic()
+        self.linked.forget()
 
     def adopt(self, made, table):
         """A new set takes over at the next bar; the last one offered before it."""
@@ -280,9 +266,11 @@ class Conductor:
         loaded = min(sample, self.rig.sample)
         self.rig.load(table, new, gain=0.0)
         before, self.made, self.deck = self.made, made, new
-        self.send(self.rig.fade(sample, old, 0.0, FADE_S))
-        self.send(self.rig.fade(sample, new, 1.0, ENTRY_S, edit=True))
-        self.links, self._strange = links, set()
+        cause = self.why("set", f"the set {made.name!r} takes over")
+        self.send(self.rig.fade(sample, old, 0.0, FADE_S, cause=cause))
+        self.send(self.rig.fade(sample, new, 1.0, ENTRY_S, edit=True, cause=cause))
+        self.linked.exchange(links)
+        self._strange = set()
         if player:
             self.steps_per_token = STEPS_PER_BAR // made.tokens_per_bar
             self.player, self._first_step = player, step
@@ -293,7 +281,7 @@ class Conductor:
         if self.midi:
             self.midi.route(new, made, table)
         if self.recorder:
-            self.recorder.table(loaded, new, made.source, made.name, made.noise_seed)
+            self.recorder.table(loaded, new, made.source, made.name, made.noise_seed, table)
         if made.temperature != before.temperature:
             self.temperature(made.temperature)
         if made.prompt != before.prompt:

@@ -27,7 +27,8 @@ class Hands:
         c = self.conductor
         _, param = c.rig.tables[c.deck].registry.find(path, "a surface")
         self.held[path] = param.clip(value)
-        c.send(c.rig.target(0, path, value, deck=c.deck, edit=True))
+        c.send(c.rig.target(0, path, value, deck=c.deck, edit=True,
+                            cause=c.why("hand", "moved by hand")))
 
     def mute(self, part, on=None):
         """Mutes or opens a part at the next bar; None: whichever it is not."""
@@ -35,7 +36,8 @@ class Hands:
             mute = part not in self.mutes if on is None else on
             self.mutes = self.mutes | {part} if mute else self.mutes - {part}
             self.conductor.target(self.conductor.clock.sample_of(step),
-                                  Target(f"{part}.mute", float(mute)))
+                                  Target(f"{part}.mute", float(mute),
+                                         cause="muted" if mute else "opened"), "hand")
         self.conductor.at_bar.append(flip)
 
     def sweep(self, position, bars):
@@ -43,7 +45,8 @@ class Hands:
         c = self.conductor
         steps = bars * STEPS_PER_BAR
         lag_s = steps * c.clock.samples_per_step(c.step) / c.clock.rate_hz / 3
-        c.send(c.rig.target(0, SWEPT, position, lag_s, lag_s, c.deck, edit=True))
+        c.send(c.rig.target(0, SWEPT, position, lag_s, lag_s, c.deck, edit=True,
+                            cause=c.why("hand", "the filter, swept")))
         self.swept = position
 
     def carry_over(self, sample):
@@ -56,5 +59,6 @@ class Hands:
             moves[SWEPT] = self.swept
         moves |= {path: value for path, value in held.items() if path in index}
         for path, value in moves.items():
-            self.conductor.target(sample, Target(path, value))
+            self.conductor.target(sample, Target(path, value, cause="as it was before the new set"),
+                                  "hand")
         self.held = {path: value for path, value in held.items() if path in index}

@@ -2,41 +2,16 @@
 
 Thread: control.
 """
-import difflib
-import re
+import itertools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine import jack
-from engine.errors import suggestion
+from engine.port_names import IN, OUT, alternatives, choose, unknown
 from engine.stream_jack_callback import CHANGES, DOWN
 
 LOOK_S = 0.25
-
-
-class Pattern:
-    """What the performer wrote: parts of names between bars, or a regular expression; any case."""
-
-    def __init__(self, text):
-        self.text = text
-        parts = [part.strip() for part in text.split("|") if part.strip()]
-        self._parts = [part.casefold() for part in parts]
-        try:
-            self._expression = re.compile("|".join(parts), re.IGNORECASE) if parts else None
-        except re.error:
-            self._expression = None                 # then a name with brackets in it
-
-    def fits(self, *names):
-        return any(part in name.casefold() for part in self._parts for name in names) or bool(
-            self._expression and any(map(self._expression.search, names)))
-
-    def near(self, names):
-        """The end of the line that says that nothing fits."""
-        pieces = {piece.casefold(): piece for name in names for piece in (name, *name.split(":"))}
-        hits = [hit for part in self._parts for hit in difflib.get_close_matches(part, pieces, n=1)]
-        return suggestion(pieces[hits[0]] if hits else self.text,
-                          [pieces[hits[0]]] if hits else names)
 
 
 @dataclass
@@ -44,14 +19,15 @@ class Wish:
     """One port of ours, and which ports it is to be connected with.
 
     ours    its full name;  midi, takes  what it is
-    fits    for a port's name or alias; None for the physical port number `place`
+    fits    the pattern of a MIDI port; of sound the client's name, or None for the physical port
+            number `place`
     bound   the ports it is connected with, by us
     greet   called when a port has been bound: what it should hear first
     """
     ours: str
     midi: bool
     takes: bool
-    fits: Pattern | None
+    fits: str | None
     place: int = 0
     bound: set = field(default_factory=set)
     greet: Callable = tuple
@@ -75,8 +51,7 @@ class Connections:
         self.look()
         for wish in self.wishes:
             if wish.midi and not wish.bound:
-                self._say(f"no MIDI port fits {wish.fits.text!r}, waiting for one"
-                          f"{wish.fits.near(self.candidates(wish))}")
+                self._say(f"{self.unfit(wish)}; waiting for it")
         self._thread.start()
 
     def stop(self):
@@ -100,16 +75,25 @@ class Connections:
         return [name for name in jack.names_of(self.client, kind, flags)
                 if not name.startswith(own)]
 
+    def unfit(self, wish):
+        """The line for a wish that no port fits."""
+        return unknown(IN if wish.takes else OUT, wish.fits, self.candidates(wish))
+
     def fitting(self, wish, fresh):
-        """The names of the ports that a wish means; `fresh` asks for their aliases again."""
+        """The name of the port that a wish means, as a set; the one it has as long as that is
+        there. `fresh` asks for aliases again."""
         names = self.candidates(wish)
         if not wish.midi:
-            names = [name for name in names if not wish.fits or wish.fits.fits(name)]
+            client = f"{wish.fits}:" if wish.fits else ""
+            names = [name for name in names if name.startswith(client)]
             return set(names[wish.place:wish.place + 1])
+        if wish.bound & set(names):
+            return wish.bound & set(names)
         for name in names:
             if fresh or name not in self._aliases:
                 self._aliases[name] = jack.aliases_of(self.client, name)
-        return {name for name in names if wish.fits.fits(name, *self._aliases[name])}
+        found = (choose(wanted, names, self._aliases) for wanted in alternatives(wish.fits))
+        return set(itertools.islice(filter(None, found), 1))
 
     def look(self):
         """Connects what has come; a cable that somebody pulled in a patch bay stays pulled."""

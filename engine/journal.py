@@ -65,11 +65,12 @@ class Recorder:
         if sum(map(len, self._events)) > LISTED * EVENT.itemsize:
             self.flush()
 
-    def table(self, sample, deck, source, name, noise_seed):
-        """A set that took over a deck."""
+    def table(self, sample, deck, source, name, noise_seed, table=None):
+        """A set that took over a deck; with its rig table, what its events' numbers stand for."""
         self.flush()
         self.chunk(b"TABL", {"sample": sample, "deck": deck, "source": source, "name": name,
-                             "noise_seed": noise_seed})
+                             "noise_seed": noise_seed} | ({} if table is None else {
+                                 "parts": list(table.parts), "paths": table.registry.paths}))
 
     def state(self, row):
         """A STATE row in bf16, its tiers' fields in the order of MEASURED; returns the row rounded
@@ -110,18 +111,25 @@ class Recorder:
             self.shut()
 
 
-def write_step(recorder, step, sample, late, made, frames):
-    """What one 16th brought (a `Step`), and the records that were heard in it."""
+def frame_data(frame):
+    """A frame as JSON data."""
+    return {"seq": frame.seq, "token": frame.token, "text": frame.text, "flags": frame.flags,
+            "raw": frame.raw, "unit": frame.unit,
+            "marks": [frame.sentence_end, frame.punctuation, frame.paragraph_end]}
+
+
+def write_step(recorder, step, sample, late, made, frames, notes=(), first=0):
+    """What one 16th brought (a `Step`), and the records that were heard in it.
+
+    notes  those of the step and of its triggers;  first  the number of the first one's cause
+    """
     recorder.chunk(b"STEP", {
         "step": step, "sample": sample, "late": late, "section": made.section,
-        "bar": made.section_bar, "chord": made.chord,
+        "bar": made.section_bar, "chord": made.chord, "first": first,
         "notes": [[n.part, n.pitch_st, round(n.level, 4), n.delay_steps, n.length_steps,
-                   int(n.slide), n.cause] for n in made.notes]})
+                   int(n.slide), n.cause, n.seq] for n in notes or made.notes]})
     for frame in frames:
-        recorder.chunk(b"FRAM", {
-            "step": step, "seq": frame.seq, "token": frame.token, "text": frame.text,
-            "flags": frame.flags, "raw": frame.raw, "unit": frame.unit,
-            "marks": [frame.sentence_end, frame.punctuation, frame.paragraph_end]})
+        recorder.chunk(b"FRAM", {"step": step, **frame_data(frame)})
 
 
 def _chunks(file, size):
@@ -142,6 +150,8 @@ class Take:
     head      what was played: set, model, seeds, rate
     events    (n,) EVENT rows in the order the rig applied them
     samples   how long it is; whole  False when it was cut short
+    causes    what the numbers in the events' flags mean;  turns  what links moved in the music
+    lost      records that links acted on and that were never heard
     sound     the file that it was rendered to, None for a live one
     """
     sound = None
@@ -149,8 +159,10 @@ class Take:
     def __init__(self, path):
         self.path, self.head, self.tables, self.frames, self.steps = Path(path), None, [], [], []
         self.controls, self.changes, self.whole, self.samples, rows = [], [], False, 0, []
+        self.causes, self.turns, self.lost = [], [], []
         keep = {b"STEP": self.steps, b"FRAM": self.frames, b"TABL": self.tables,
-                b"CTRL": self.controls, b"TMPO": self.changes}
+                b"CTRL": self.controls, b"TMPO": self.changes, b"CAUS": self.causes,
+                b"TURN": self.turns, b"LOST": self.lost}
         try:
             with open(path, "rb") as file:
                 if file.read(len(MAGIC)) != MAGIC:

@@ -7,11 +7,13 @@ no unit in its own name (`resid.mid.speed`) means other numbers in other models:
 Thread: control.
 """
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.errors import MappingError, suggestion
-from engine.param import CURVES
+from engine.param import CURVES, Param
 
+STRIKE = Param("strike", 0.0, 1.0, 1.0)   # what a trigger sets off, in a registry
+LATCHES = ("", "step", "bar", "phrase")
 UNITS = ("hz", "db", "s", "st", "beats", "bpm", "nat", "deg", "tokens")
 GAPS = 4.0                                # above - rearm gaps over the threshold: full level
 
@@ -23,6 +25,7 @@ class Note:
     pitch_st   MIDI number, 60 = middle C, fractions allowed;  level 0..1
     delay_steps  0..<1, swing;  length_steps  until its release
     slide      glide the sounding voice there, do not strike;  cause  what in the model wrote it
+    seq        the record under it when it was written, -1 for none
     """
     part: str
     pitch_st: float
@@ -31,16 +34,23 @@ class Note:
     length_steps: float = 1.0
     slide: bool = False
     cause: str = ""
+    seq: int = field(default=-1, compare=False)
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a parameter goes, and its time constants up and down (fall_s None: as rise_s)."""
+    """Where a parameter goes, and its time constants up and down (fall_s None: as rise_s).
+
+    seq   the record that it was read from, -1 for none
+    link  the Link that moves it, None: the music
+    """
     path: str
     value: float
     rise_s: float = 0.0
     fall_s: float | None = None
     cause: str = ""
+    seq: int = field(default=-1, compare=False)
+    link: object = field(default=None, compare=False)
 
     def __post_init__(self):
         if self.fall_s is None:
@@ -61,7 +71,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Link:
-    """A feature moves a parameter: clipped to `reads`, curved into `writes` (both may fall)."""
+    """A feature moves a parameter: clipped to `reads`, curved into `writes` (both may fall).
+
+    target      "bass.cutoff_hz", or what the music lets others decide: "music.scene"
+    latch       when it acts: "" at once, "step" with the notes of its record, "bar" and "phrase"
+                (four bars) with the newest record heard up to the line
+    steps       at least 2: so many values, evenly spread along the curve; 0: every value
+    hysteresis  share of `reads` that the feature must move before the target does
+    """
     feature: str
     reads: tuple
     target: str
@@ -69,13 +86,29 @@ class Link:
     curve: str = "lin"
     rise_s: float = 0.0
     fall_s: float = 0.0
+    latch: str = ""
+    steps: int = 0
+    hysteresis: float = 0.0
+
+    def share(self, x):
+        """How far into `reads` a number stands, 0..1."""
+        start, end = self.reads
+        return min(max((x - start) / (end - start), 0.0), 1.0)
+
+    def at(self, share):
+        """What is written at a share 0..1 of `reads`."""
+        first, last = self.writes
+        if self.steps:
+            share = math.floor(share * (self.steps - 1) + 0.5) / (self.steps - 1)
+        return first * (last / first) ** share if self.curve == "exp" else (
+            first + (last - first) * share)
 
 
 @dataclass(frozen=True)
 class Trigger:
     """A feature strikes a part when it passes `above`, and again only after it was under `rearm`.
 
-    target  "kick.strike"
+    target  "kick.strike", or "music.next": the section ends at the next bar line
     level   at the threshold, and at the fullest: at a place of 1, or read raw, four gaps
             (above - rearm) over the threshold
     """
@@ -129,10 +162,11 @@ class Links:
 
     table     rows of Link and Trigger;  features  the full names a frame may carry
     registry  path -> Param: "bass.cutoff_hz" for links, "kick.strike" for triggers
+    waits     paths that need a latch
     raises    MappingError on the first row that is wrong
     """
 
-    def __init__(self, table, registry, features):
+    def __init__(self, table, registry, features, waits=()):
         self._links, self._triggers, written = [], [], set()
         for row in table:
             if not isinstance(row, Link | Trigger):
@@ -142,29 +176,34 @@ class Links:
             if row.target not in registry:
                 raise MappingError(f"{where}: no such target{suggestion(row.target, registry)}")
             if isinstance(row, Link):
-                self._links.append(_checked_link(row, read, registry[row.target], where))
+                self._links.append(_checked_link(row, read, registry[row.target], where,
+                                                 row.target in waits))
                 if row.target in written:
                     raise MappingError(f"{where}: two links write it; keep one")
                 written.add(row.target)
             else:
-                self._triggers.append(_checked_trigger(row, read, where))
+                self._triggers.append(_checked_trigger(row, read, registry[row.target], where))
         self.forget()
 
     def forget(self):
-        """Every trigger is armed again."""
+        """Every trigger is armed again, and no link has moved."""
         self._armed = [True] * len(self._triggers)
+        self._shares = {}
 
-    def step(self, frame):
-        """The targets of one frame; a missing feature (or NaN) leaves its target alone."""
+    def step(self, frame, latches=LATCHES):
+        """The targets of one frame's links with these latches; a missing feature (or NaN), or one
+        that moved less than its hysteresis, leaves its target alone."""
         targets = []
-        for row, read, (start, end), (first, last) in self._links:
-            x = read.of(frame)
+        for row, read in self._links:
+            x = read.of(frame) if row.latch in latches else None
             if x is None:
                 continue
-            share = min(max((x - start) / (end - start), 0.0), 1.0)
-            value = first * (last / first) ** share if row.curve == "exp" else (
-                first + (last - first) * share)
-            targets.append(Target(row.target, value, row.rise_s, row.fall_s, row.feature))
+            share, before = row.share(x), self._shares.get(row.target)
+            if before is not None and 0.0 < share < 1.0 and abs(share - before) < row.hysteresis:
+                continue
+            self._shares[row.target] = share
+            targets.append(Target(row.target, row.at(share), row.rise_s, row.fall_s, row.feature,
+                                  frame.seq, row))
         return targets
 
     def strikes(self, frame):
@@ -177,7 +216,8 @@ class Links:
             if self._armed[k] and x > row.above:
                 share = min((x - row.above) / (top - row.above), 1.0) if top > row.above else 1.0
                 part = row.target.removesuffix(".strike")
-                notes.append(Note(part, 60.0, low + (high - low) * share, cause=row.feature))
+                notes.append(Note(part, 60.0, low + (high - low) * share, cause=row.feature,
+                                  seq=frame.seq))
                 self._armed[k] = False
             elif x < row.rearm:
                 self._armed[k] = True
@@ -189,8 +229,8 @@ def read_by(made):
     return [link.feature for link in made.links] + list(getattr(made.music, "features", ()))
 
 
-def _checked_link(row, read, param, where):
-    """(row, reading, reads, writes) of a sound link."""
+def _checked_link(row, read, param, where, waits):
+    """(row, reading) of a sound link."""
     reads = _pair(row.reads, where, "reads") if read.raw else _pair(row.reads, where, "reads", 0, 1)
     writes = _pair(row.writes, where, "writes", param.low, param.high)
     _pair((row.rise_s, row.fall_s), where, "rise_s and fall_s", 0.0)
@@ -198,18 +238,26 @@ def _checked_link(row, read, param, where):
         raise MappingError(f"{where}: reads {row.reads!r} has no width")
     if row.curve not in CURVES or row.curve == "exp" and min(writes) <= 0.0:
         raise MappingError(f"{where}: curve must be lin, or exp with writes > 0, got {row.curve!r}")
-    if row.target.endswith(".strike"):
+    if param == STRIKE:
         raise MappingError(f"{where}: a strike takes a Trigger, not a Link")
-    return row, read, reads, writes
+    if row.latch not in LATCHES:
+        raise MappingError(f"{where}: no latch {row.latch!r}{suggestion(row.latch, LATCHES[1:])}")
+    if waits and not row.latch:
+        raise MappingError(f"{where}: the music needs a latch: 'step', 'bar' or 'phrase'")
+    if not isinstance(row.steps, int) or row.steps == 1 or not 0 <= row.steps <= 1000:
+        raise MappingError(f"{where}: steps must be 2..1000, or 0 for every value, got "
+                           f"{row.steps!r}")
+    _pair((row.hysteresis, 0.0), where, "hysteresis", 0.0, 0.5)
+    return row, read
 
 
-def _checked_trigger(row, read, where):
+def _checked_trigger(row, read, param, where):
     """(row, reading, levels, the value of full level) of a sound trigger."""
     edges = _pair((row.above, row.rearm), where, "above and rearm",
                   *((-math.inf, math.inf) if read.raw else (0.0, 1.0)))
     if not edges[1] < edges[0]:
         raise MappingError(f"{where}: rearm {row.rearm:g} must be below above {row.above:g}")
-    if not row.target.endswith(".strike"):
-        raise MappingError(f"{where}: a trigger strikes: write 'PART.strike'")
+    if param != STRIKE:
+        raise MappingError(f"{where}: a trigger strikes: write 'PART.strike' or 'music.next'")
     top = edges[0] + GAPS * (edges[0] - edges[1]) if read.raw else 1.0
     return row, read, _pair(row.level, where, "level", 0.0, 1.0), top

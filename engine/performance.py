@@ -183,7 +183,7 @@ class Performance:
         self.recorder = Recorder(options.record, self.head()) if options.record else None
         if self.recorder:
             self.recorder.states = options.record_states
-            self.recorder.table(0, 0, made.source, made.name, made.noise_seed)
+            self.recorder.table(0, 0, made.source, made.name, made.noise_seed, self.table)
         self.conductor = Conductor(
             made, self.rig, self.source, self.meter, self.clock, self.recorder, self.live,
             options.bars, made.tokens_per_bar, options.throttle, self.wait)

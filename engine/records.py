@@ -146,10 +146,13 @@ NOTE, OFF, TARGET, CHOKE, PANIC, FADE, MIDI = 1, 2, 3, 4, 5, 6, 7
 SLIDE = 1
 # flag of TARGET and FADE: a person changed something; the guard watches what comes of it
 EDIT = 2
+# from this bit of an event's flags up: the number of its cause in the take, 0 for none
+CAUSE_BIT = 8
 EVENT = np.dtype(
     [
         ("sample", "i8"),
-        ("length", "i8"),  # NOTE: samples until its release; MIDI: bytes, their count on top
+        ("length", "i8"),  # NOTE: samples until its release; MIDI: bytes, their count on top;
+        # TARGET: 1 + seq of the record that it was read from, 0 for none
         ("kind", "i4"),
         ("deck", "i4"),
         ("part", "i4"),
@@ -234,3 +237,9 @@ class Frame:
     paragraph_end: bool = False
     events: list = field(default_factory=list)
     rows: dict = field(default_factory=dict)
+    of: int = -1                          # a recalled frame (seq -1): the record it recalls
+
+    @property
+    def record(self):
+        """The seq of the record that it came from, or recalls; -1 for none."""
+        return self.of if self.seq < 0 else self.seq

@@ -15,7 +15,7 @@ from engine.errors import EngineError, TakeError
 from engine.journal import Take
 from engine.performance import Options, Performance, channels_of, names_of
 from engine.project import Export
-from engine.records import NOTE
+from engine.records import CAUSE_BIT, NOTE
 from engine.rt import QUANTUM
 from engine.table import Rig
 
@@ -155,6 +155,7 @@ def _render(options, progress):
             conductor.advance(position + frames + QUANTUM)     # a block may need one quantum more
             done = rig.collect()
             notes = done[done["kind"] == NOTE]
+            notes["flags"] &= (1 << CAUSE_BIT) - 1            # the music, not the bookkeeping
             counts[0] += len(notes)
             events.update(notes.tobytes())
             if stage.recorder:

@@ -14,9 +14,10 @@ import numpy as np
 from engine import sets
 from engine.actions import WARMER, Actions
 from engine.clock import STEPS_PER_BAR, Clock
-from engine.conductor import links_of
 from engine.connections import Connections
 from engine.errors import EngineError, SetError
+from engine.linked import links_of
+from engine.midi_parts import midi_of
 from engine.performance import Options as Options
 from engine.performance import Performance, choose, known_sounds, prepare_aside
 from engine.render import caller
@@ -201,6 +202,7 @@ class Session:
                 prepare_aside(path)
             table = made.table(rate_hz=self.options.rate_hz)
             links_of(made, table, self.performance.meter.names)
+            midi_of(made.parts, made.tuning, tuple(made.sends))
         except Exception as fault:            # whatever it is, the old set plays on
             self.say(f"the saved set is wrong, the old one plays on: {fault}")
             return
@@ -282,7 +284,7 @@ class Session:
         for thread in (self._thread, self._watcher):
             thread.join(timeout=5.0)
         if not self._thread.is_alive():       # the event ring has one writer
-            self.conductor.panic()
+            self.conductor.leave()
             self.connections.leave()
             time.sleep(max(0.05, 3 * (self.stream.block or 128) / self.rig.rate_hz))
         self.stream.close()

@@ -4,7 +4,6 @@ A client whose server died is left as it is: libjack clears it away when the nex
 closing it after that would end the process. One whose server hangs is closed when it answers.
 """
 import functools
-import re
 import threading
 import time
 from dataclasses import replace
@@ -14,7 +13,7 @@ import numpy as np
 from engine import jack
 from engine import stream_jack_callback as layout
 from engine.errors import DeviceError
-from engine.jack_connections import Connections, Pattern, Wish
+from engine.jack_connections import Connections, Wish
 from engine.records import MESSAGE
 from engine.ring import Ring
 from engine.stream_portaudio import JACK, Device
@@ -115,16 +114,14 @@ class JackOutput:
         self._lib.on_shutdown(self.client, shutdown, user)
 
     def _wishes(self):
-        target = None
-        if self.device.name != NAME:
-            target = Pattern(f"^{re.escape(self.device.name)}:")
+        target = None if self.device.name == NAME else self.device.name
         names = sound_names(self.width, self.wires.part_names)[:2]
         yield from (Wish(f"{self.name}:{name}", False, False, target, place)
                     for place, name in enumerate(names))
         ends = [(name, fits, False, functools.partial(self._greet, index))
                 for index, (name, _, fits) in enumerate(self.wires.midi_outs)]
         ends += [(name, fits, True, tuple) for name, fits in self.wires.midi_ins]
-        yield from (Wish(f"{self.name}:{clean(name)}", True, takes, Pattern(fits), greet=greet)
+        yield from (Wish(f"{self.name}:{clean(name)}", True, takes, fits, greet=greet)
                     for name, fits, takes, greet in ends if wants(fits))
 
     def _greet(self, index):
@@ -152,11 +149,10 @@ class JackOutput:
 
     def unfit(self):
         """The line for the first of our MIDI ports that no port fits, "" when there is none."""
-        from engine.wires.ports import IN, OUT, unknown
         looking = Connections(self.client, self.name, self.words, [], self._say, self._one)
         for wish in self._wishes():
             if wish.midi and not looking.fitting(wish, True):
-                return unknown(IN if wish.takes else OUT, wish.fits.text, looking.candidates(wish))
+                return looking.unfit(wish)
         return ""
 
     @property

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.port_names import VIRTUAL
 from engine.records import MESSAGE
 from engine.ring import Ring
 
-VIRTUAL = "virtual:"
 NOTE_OFF, NOTE_ON, PRESSURE, CONTROL, SYSTEM = 0x80, 0x90, 0xA0, 0xB0, 0xF0
 SUSTAIN, SOUND_OFF, NOTES_OFF = 64, 120, 123
 CHANNELS, KEYS = 16, 128
@@ -21,10 +21,10 @@ _PUT = threading.Lock()                             # the urgent rings' writers:
 class Wires:
     """What a stream carries beside its sound.
 
-    midi_outs   (port's name, Ring(MESSAGE), pattern of the ports to play to, or None) each; the
+    midi_outs   (port's name, Ring(MESSAGE), pattern of the port to play to, or None) each; the
                 pattern "virtual:NAME" connects nothing, and names the port
     midi_in     the Ring(MESSAGE) for what comes in, or None
-    midi_ins    (port's name, pattern of the ports to hear, or None) each; a message's `port` is
+    midi_ins    (port's name, pattern of the port to hear, or None) each; a message's `port` is
                 the place here
     part_names  the names of the rig's channels 5 and 6, 7 and 8, ...: parts, then sends
     held        (ports, 16 * 128) uint8, 1 where a note sounds on that port, or None

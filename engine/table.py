@@ -1,5 +1,4 @@
-"""Lays out the rig's memory: a table a set, a registry of its parameters, the rings. Thread:
-control.
+"""Lays out the rig's memory: a table a set, its registry of parameters, rings. Thread: control.
 
 A table is built aside from numpy arrays that it keeps alive; the rig sees only addresses. Every
 parameter of a set has one row in the registry (path, Param), and its index is its place in the
@@ -17,7 +16,7 @@ from engine.kernels.guard import new_guard
 from engine.kernels.loudness import Loudness, new_meter
 from engine.param import Param
 from engine.parts import OUT_PARAMS, SEND_LEVEL, STRIP_PARAMS, Registry, as_fx
-from engine.records import EDIT, EVENT, FADE, TARGET
+from engine.records import CAUSE_BIT, EDIT, EVENT, FADE, TARGET
 from engine.rig import process
 from engine.ring import Ring
 from engine.rt import LANE, QUANTUM
@@ -265,22 +264,23 @@ class Rig:
         row["sample"], row["kind"], row["deck"], row["part"] = sample, kind, deck, part
         for name in ("length", "flags", "pitch_hz", "level", "rise_s", "fall_s"):
             row[name] = values.get(name, 0)
+        row["flags"] |= values.get("cause", 0) << CAUSE_BIT
         self.events.publish()
         return True
 
-    def target(self, sample, path, value, rise_s=None, fall_s=None, deck=0, edit=False):
+    def target(self, sample, path, value, rise_s=None, fall_s=None, deck=0, edit=False, **more):
         """Moves a parameter; without times it glides at its own pace.
 
-        edit  a person's hand moves it: the guard watches
+        edit  a person's hand moves it: the guard watches;  more  its cause, its record as length
         """
         index, param = self.tables[deck].registry.find(path, "a target")
         rise_s = param.glide_s if rise_s is None else max(rise_s, param.glide_s)
         fall_s = rise_s if fall_s is None else max(fall_s, param.glide_s)
         return self.push(sample, TARGET, deck, index, level=param.clip(value), rise_s=rise_s,
-                         fall_s=fall_s, flags=EDIT * edit)
+                         fall_s=fall_s, flags=EDIT * edit, **more)
 
-    def fade(self, sample, deck, gain, time_s, edit=False):
-        return self.push(sample, FADE, deck, level=gain, rise_s=time_s, flags=EDIT * edit)
+    def fade(self, sample, deck, gain, time_s, edit=False, **more):
+        return self.push(sample, FADE, deck, level=gain, rise_s=time_s, flags=EDIT * edit, **more)
 
     def collect(self):
         """The events applied since the last call, as a copied array of EVENT rows."""

@@ -34,7 +34,7 @@ class Transport:
         c.clock.stop(c.step)
         sample = c.clock.sample_of(c.step)
         for part in range(len(c.rig.tables[c.deck].parts)):
-            c.send(c.rig.push(sample, OFF, c.deck, part))
+            c.send(c.rig.push(sample, OFF, c.deck, part, cause=c.why("transport", "stop")))
         if c.midi:
             c.midi.transport(sample, CLOCK_STOP)
 

@@ -18,13 +18,15 @@ GHOSTS = {"ghost": "clap"}                # roles that another part's voice play
 class Arranger:
     """Holds what a section plays; writes one bar at a time."""
 
-    def __init__(self, music, memory, form):
+    def __init__(self, music, memory, form, wishes=None):
         self.music, self.memory, self.form = music, memory, form
+        self.wishes = {} if wishes is None else wishes
         self.grammars = {grammar.role: grammar for grammar in music.grammars}
         self.main = music.scenes[0].theme
         self.here = Harmony(music.tonics[0], music.modes[0])
         self.themes, self.active, self.cast = {}, {}, music.casts[0]
         self.cycle, self.keyed, self.swing, self.written = -1, False, 0.5, 0
+        self.chosen = ""                  # by what a scene was chosen, where there was a choice
 
     @property
     def scene(self):
@@ -43,8 +45,18 @@ class Arranger:
         """The part that plays a role in this cycle."""
         return self.cast.parts.get(role, GHOSTS.get(role, role))
 
+    def _choose(self, wish, name, count, options):
+        """One of the options as a link wishes, or by a feature's mean."""
+        share = self.wishes.get(wish)
+        if share is None:
+            return self.memory.choose(name, count, options)
+        return options[min(int(share * len(options)), len(options) - 1)]
+
     def choose_scene(self, options):
-        return self.memory.choose("token.margin_nat", self.phrase_tokens, options)
+        if len(options) > 1:
+            self.chosen = ": music.scene" if "music.scene" in self.wishes else (
+                f": token.margin_nat over {self.phrase_tokens} tokens")
+        return self._choose("music.scene", "token.margin_nat", self.phrase_tokens, options)
 
     # ---- sections
     def open_section(self):
@@ -56,16 +68,17 @@ class Arranger:
         self.active = {}
         self.swing = self.memory.spread("token.margin_nat", self.phrase_tokens)
         ramps = (*self.cast.ramps, *self.scene.ramps) if opened else self.scene.ramps
-        cause = f"scene {self.scene.name}"
-        return [self._level(entry, cause) for entry in self.scene.entries
+        cause, seq = f"scene {self.scene.name}{self.chosen}", self.memory.newest
+        self.chosen = ""
+        return [self._level(entry, cause, seq) for entry in self.scene.entries
                 if entry.role not in GHOSTS] + [
-            Target(ramp.path, ramp.start, ramp.rise_s, cause=cause) for ramp in ramps]
+            Target(ramp.path, ramp.start, ramp.rise_s, cause=cause, seq=seq) for ramp in ramps]
 
-    def _level(self, entry, cause):
+    def _level(self, entry, cause, seq):
         part = self.part(entry.role)
         level_db = self.music.levels_db.get(part, -12.0) + entry.offset_db
         return Target(f"{part}.level_db", level_db + self.cast.offsets_db.get(entry.role, 0.0),
-                      0.05, cause=cause)
+                      0.05, cause=cause, seq=seq)
 
     def _open_cycle(self):
         """Other players; another key and other cells as soon as they are needed."""
@@ -85,7 +98,8 @@ class Arranger:
         """The cycle's key and mode; they stand once there were words to read them from."""
         count = 2 * self.phrase_tokens
         tonics = [t for t in self.music.tonics if not self.cycle or t != self.here.tonic]
-        self.here.tonic = self.memory.choose("resid.axis.1", count, tonics or self.music.tonics)
+        self.here.tonic = self._choose("music.key", "resid.axis.1", count,
+                                       tonics or self.music.tonics)
         self.here.mode = self.memory.choose("resid.axis.2", count, self.music.modes)
         self.keyed = self._words()
 
@@ -98,8 +112,11 @@ class Arranger:
         others = tuple(theme.degrees for theme in self.themes.values())
 
         def choose(index, options):
-            return self.memory.choose(f"resid.axis.{3 + index}", self.phrase_tokens, options)
-        return Theme(letter, harmony.progression(self.here.mode, choose, others))
+            return self._choose("music.chords", f"resid.axis.{3 + index}", self.phrase_tokens,
+                                options)
+        return Theme(letter, harmony.progression(self.here.mode, choose, others),
+                     "music.chords" if "music.chords" in self.wishes else "",
+                     self.phrase_tokens, self.memory.newest)
 
     def ramps(self, place):
         """Targets of this beat: parameters on their way through eight bars."""
@@ -194,10 +211,13 @@ class Arranger:
         elif self.form.fill and drums.fills_for(self.active):
             name = self.memory.choose("token.margin_nat", self.memory.per_bar,
                                       drums.fills_for(self.active))
-            strikes = drums.fill(strikes, name, "token.margin_nat")
+            strikes = drums.fill(strikes, name,
+                                 f"token.margin_nat over {self.memory.per_bar} tokens")
         return [Row(self.part(role), role, step,
                     self.here.perc_st(step // 2) if role == "perc" else DRUM_ST, level, 0.5, False,
-                    cause, DRUM_TOUCH.get(role, "")) for role, step, level, cause in strikes]
+                    cause, DRUM_TOUCH.get(role, ""),
+                    seq=self.memory.newest if " over " in cause else -1)
+                for role, step, level, cause in strikes]
 
     def struck(self, role, place):
         """Rows that an edit strikes where there were none; place 0..1 chooses the tone."""

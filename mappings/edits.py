@@ -15,8 +15,8 @@ SURE = 0.35                               # margin under which what is there is 
 class Editor:
     """k, the edits a bar may have, follows the surprisal of the bar before."""
 
-    def __init__(self, music, memory):
-        self.music, self.memory = music, memory
+    def __init__(self, music, memory, wishes=None):
+        self.music, self.memory, self.wishes = music, memory, {} if wishes is None else wishes
         self.left = 0
         known = [role for _, role in BANDS]
         self.bands = BANDS + tuple((given.onset, given.role) for given in music.grammars
@@ -25,7 +25,8 @@ class Editor:
     def open_bar(self):
         """k for the bar: one after a calm bar, more after surprising ones."""
         surprise = self.memory.spread("token.surprisal_nat", self.memory.per_bar)
-        self.left = 1 + int(surprise * self.music.edits)
+        usual = 1 + int(surprise * self.music.edits)
+        self.left = round(self.wishes.get("music.edits", usual))
 
     def _above(self, frame, step):
         """The place from which a frame edits. A slow model's few words count for more."""
@@ -66,7 +67,7 @@ class Editor:
                   else arranger.struck(role, read(frame, "resid.axis.2")[0]))
         rows[place] = others + [
             replace(row, step=place, length_steps=min(row.length_steps, 1.0), slide=False,
-                    cause=cause) for row in struck]
+                    cause=cause, seq=frame.record) for row in struck]
         return True
 
     def _lifted(self, rows, register):

@@ -67,7 +67,8 @@ def cell_bars(given, memory, density, mark):
             place = {m: read(frames[m.step], given.onset)[0] for m in marks}
             order = sorted(marks, key=lambda m: (m.step % 4 != 0, -place[m], m.step))
             kept = set(order[:(len(marks) + 1) // 2])
-            marks = [replace(m, cause=f"{m.cause}: {given.onset} {place[m]:.2f}") for m in marks
+            marks = [replace(m, cause=f"{m.cause}: {given.onset} {place[m]:.2f}",
+                             seq=frames[m.step].record) for m in marks
                      if m in kept]
         bars.append(tuple(marks))
     return tuple(bars)
@@ -85,5 +86,6 @@ def varied_bar(given, marks, memory, since):
         elif place > LIFTED:
             turn = 12 if read(frames[one.step], given.pitch)[0] >= 0.5 else -12
             pitch = one.place + turn if low <= one.place + turn <= high else one.place
-            found.append(replace(one, place=pitch, cause=f"{one.cause} turned: {name} {place:.2f}"))
+            found.append(replace(one, place=pitch, cause=f"{one.cause} turned: {name} {place:.2f}",
+                                 seq=frames[one.step].record))
     return tuple(found) or marks[:1]

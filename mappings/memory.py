@@ -108,7 +108,13 @@ class Memory:
         unit = {name: (value + turn) % 1.0 for name, value in source.unit.items()}
         if source.sentence_end:
             self.recalled_end_step = step
-        return Frame(-1, source.token, "", 0, {}, unit, sentence_end=source.sentence_end)
+        return Frame(-1, source.token, "", 0, {}, unit, sentence_end=source.sentence_end,
+                     of=source.seq)
+
+    @property
+    def newest(self):
+        """The last record heard or recalled; -1 for none."""
+        return self.heard[-1].record if self.heard else -1
 
     def presence(self, step):
         """How much of the last bar's worth of tokens came from the model itself, 0..1."""

@@ -7,6 +7,7 @@ when a scene ends and what follows it. Thread: any.
 from dataclasses import dataclass, field
 
 from engine.errors import MappingError, suggestion
+from engine.mapping import Param
 from mappings.harmony import MODES
 
 STEPS = 16                                # sixteenths of a bar
@@ -144,6 +145,18 @@ class Music:
         roles = {grammar.role for grammar in self.grammars} | set(FIXED)
         for scene in self.scenes:
             self._check(scene, names, roles)
+
+    @property
+    def targets(self):
+        """What a link may decide in the place of the music: path -> Param.
+
+        music.scene   which of the scenes that may follow, 0 the first and 1 the last of them
+        music.chords  which turns the next theme takes;  music.key  which tonic the next cycle
+        music.edits   edits a bar may have;  music.swing  the place of the second sixteenth
+        """
+        return {path: Param(path.partition(".")[2], low, high, low) for path, low, high in (
+            ("music.scene", 0.0, 1.0), ("music.chords", 0.0, 1.0), ("music.key", 0.0, 1.0),
+            ("music.edits", 0.0, 8.0), ("music.swing", 0.5, 0.6))}
 
     def _check(self, scene, names, roles):
         where = f"scene {scene.name!r}"

@@ -29,8 +29,9 @@ class Player:
         self.music, self.due = music, max(1, round(steps_per_token))
         self.memory = Memory(STEPS / steps_per_token)
         self.form = Form(music.scenes, bars)
-        self.arranger = Arranger(music, self.memory, self.form)
-        self.editor = Editor(music, self.memory)
+        self.wishes = {}
+        self.arranger = Arranger(music, self.memory, self.form, self.wishes)
+        self.editor = Editor(music, self.memory, self.wishes)
         self.rows, self.delay_steps = [], 0.0
         self.opens, self.thrown, self.commas = True, False, 0
 
@@ -43,6 +44,10 @@ class Player:
         if scene not in self.form.scenes:
             raise MappingError(f"no scene {scene!r}{suggestion(scene, self.form.scenes)}")
         self.form.skip, self.form.wish = True, scene
+
+    def turn(self, path, value):
+        """A link decides this from here on, in the music's place (see `Music.targets`)."""
+        self.wishes[path] = value
 
     def step(self, step, frames, late):
         """The notes and targets of 16th number `step`, from the frames due in it."""
@@ -72,7 +77,8 @@ class Player:
         self.rows = self.arranger.write_bar()
         self.editor.open_bar()
         low, high = self.music.swing
-        self.delay_steps = 2.0 * (low + (high - low) * self.arranger.swing) - 1.0
+        place = self.wishes.get("music.swing", low + (high - low) * self.arranger.swing)
+        self.delay_steps = 2.0 * place - 1.0
         return targets
 
     def _swung(self, place):
@@ -87,16 +93,17 @@ class Player:
             cause = f"{cause}; touch {name} {value:.2f}"
         return Note(row.part, float(row.pitch_st), min(max(level, QUIETEST), 1.0),
                     self._swung(row.step) if row.delay_steps is None else row.delay_steps,
-                    max(0.1, row.length_steps), row.slide, cause)
+                    max(0.1, row.length_steps), row.slide, cause, row.seq)
 
     def _throw(self, fresh, place):
         """A sentence end throws the stab into the echo; the next beat takes it back."""
         if self.music.delay_send is None or "stab" not in self.arranger.grammars:
             return []
         path = f"{self.arranger.part('stab')}.delay_send"
-        if any(frame.sentence_end for frame in fresh):
+        ended = [frame for frame in fresh if frame.sentence_end]
+        if ended:
             self.thrown = True
-            return [Target(path, THROW, 0.02, cause="sentence end")]
+            return [Target(path, THROW, 0.02, cause="sentence end", seq=ended[-1].record)]
         if self.thrown and place % BEAT == 0:
             self.thrown = False
             return [Target(path, self.music.delay_send, 0.2, cause="after a sentence end")]
@@ -111,5 +118,5 @@ class Player:
                 self.commas += 1
                 return [Note(self.arranger.part("perc"), self.arranger.here.perc_st(0), COMMA,
                              self._swung(place), 0.5, False,
-                             f"punctuation {frame.text.strip()!r}")]
+                             f"punctuation {frame.text.strip()!r}", frame.record)]
         return []

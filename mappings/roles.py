@@ -22,13 +22,21 @@ class Row:
     cause: str
     touch: str = ""
     delay_steps: float | None = None      # None: as swing has it
+    seq: int = -1                         # the record that it was read from
 
 
 @dataclass
 class Theme:
-    """A section's chords, their voicings, and its cells by role and fullness."""
+    """A section's chords, their voicings, and its cells by role and fullness.
+
+    wish    the link's path that chose the chords, "" for none
+    tokens  how many they were read from;  seq  the newest record then
+    """
     letter: str
     degrees: tuple
+    wish: str = ""
+    tokens: int = 0
+    seq: int = -1
     voicings: dict = field(default_factory=dict)
     cells: dict = field(default_factory=dict)
 
@@ -97,12 +105,14 @@ def pitches(grammar: Grammar, mark, here: Harmony):
 def rows_of(grammar: Grammar, part, mark, here: Harmony):
     """A mark as rows, one a pitch."""
     return [Row(part, grammar.role, mark.step, pitch, mark.level * (1.0 - SOFTER * i),
-                mark.length_steps, mark.slide, mark.cause, grammar.touch, mark.delay_steps)
+                mark.length_steps, mark.slide, mark.cause, grammar.touch, mark.delay_steps,
+                mark.seq)
             for i, pitch in enumerate(pitches(grammar, mark, here))]
 
 
 def held(grammar: Grammar, part, here: Harmony):
     """A pad: the chord for the bar."""
-    cause = f"chord {here.chord.name}: resid.axis.{3 + here.index % 4}"
+    read = f"resid.axis.{3 + here.index % 4} over {here.theme.tokens} tokens"
+    cause = f"chord {here.chord.name}: {here.theme.wish or read}"
     return [Row(part, grammar.role, 0, pitch, grammar.level, STEPS - 0.5, False, cause,
-                grammar.touch) for pitch in here.voicing(grammar)]
+                grammar.touch, seq=here.theme.seq) for pitch in here.voicing(grammar)]

@@ -18,7 +18,8 @@ HOOK_MOVES = (-2, -1, -1, 1, 1, 2)        # scale steps to a hook's next note, b
 @dataclass(frozen=True)
 class Mark:
     """One strike of a cell. place: index of a chord tone; of a hook, scale steps off its middle; of
-    a clip, the MIDI number. delay_steps: how late it is; None: as swing has it."""
+    a clip, the MIDI number. delay_steps: how late it is; None: as swing has it. seq: the record
+    under it when it was written."""
     step: int
     length_steps: float
     place: int
@@ -26,6 +27,7 @@ class Mark:
     slide: bool
     cause: str
     delay_steps: float | None = None
+    seq: int = -1
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,10 @@ def write_bar(grammar, frames, density, letter):
         soft = 0.12 * table["accent"][1][step] - 0.06
         level = grammar.level + (0.25 if step in accents else soft)
         cause = f"{grammar.role} {letter}: {table['onset'][0]} {table['onset'][1][step]:.2f}"
-        if grammar.kind != "stab":
+        if grammar.kind == "hook" or len(grammar.tones) > 1:
             cause += f", {table['pitch'][0]} {table['pitch'][1][step]:.2f}"
-        marks.append(Mark(step, length, places[index], min(level, 1.0), step in slides, cause))
+        marks.append(Mark(step, length, places[index], min(level, 1.0), step in slides, cause,
+                          seq=frames[step].record))
     return tuple(marks)
 
 

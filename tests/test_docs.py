@@ -46,7 +46,7 @@ def test_commands_and_options_exist(page):
 
 def test_the_pages_name_commands():
     words = ("play render replay audition synths sets devices doctor bench train version ports "
-             "learn layouts osc-monitor midi-monitor calibrate")
+             "learn layouts osc-monitor midi-monitor calibrate why")
     assert set(words.split()) == set(COMMANDS)
     assert "./stage play" in PAGES[0].read_text("utf-8")
     assert "./stage test" in PAGES[0].read_text("utf-8")

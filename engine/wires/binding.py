@@ -7,7 +7,8 @@ import threading
 import rtmidi
 
 from engine.errors import EngineError
-from engine.wires.ports import OURS, OUT, VIRTUAL, close, quiet
+from engine.port_names import OUT, VIRTUAL
+from engine.wires.ports import OURS, close, quiet
 
 ROOM_BYTES = 12_000                       # of RtMidi's 16 KB to JACK: a full one hangs the process
 

@@ -62,8 +62,8 @@ class Lights:
     """
 
     def __init__(self, ports, port, again):
+        from engine.port_names import OUT
         from engine.wires.binding import Binding
-        from engine.wires.ports import OUT
         self.port, self.name, self._again, self._awake_s = port, port.name, again, math.inf
         self.binding = Binding(ports, OUT, port.binding.pattern, f"{port.name} lights", wait=True)
 

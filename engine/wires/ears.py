@@ -7,8 +7,9 @@ of its own, tied to the monotonic one by the messages that Python was quickest t
 import time
 
 from engine.errors import EngineError
+from engine.port_names import IN, plain
 from engine.wires.binding import Binding
-from engine.wires.ports import IN, NONE, Ports, plain
+from engine.wires.ports import NONE, Ports
 
 POLL_S = 0.001                            # how often the ports are asked
 DRIFT = 2e-4                              # how fast two clocks may part: 200 millionths

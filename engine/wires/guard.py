@@ -17,9 +17,10 @@ import sys
 import time
 from pathlib import Path
 
+from engine.port_names import OUT, VIRTUAL, alternatives
 from engine.wires.binding import Binding
 from engine.wires.midi_words import CONTROL, ENDINGS, NOTE_OFF
-from engine.wires.ports import NONE, OUT, VIRTUAL, Ports, alternatives
+from engine.wires.ports import NONE, Ports
 
 HELD, PLAN, SAID = "held", "guard.json", "guard-said"
 ROW = 16 * 128                            # bytes of a port: 1 where a key of a channel sounds

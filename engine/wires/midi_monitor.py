@@ -11,7 +11,8 @@ SUMMARY_S, TICKS = 1.0, 24
 
 def listing():
     """[{name, up, virtual, outputs, inputs}] of every system of ports."""
-    from engine.wires.ports import IN, OUT, Ports
+    from engine.port_names import IN, OUT
+    from engine.wires.ports import Ports
     ports = Ports(watched=False)
     try:
         return [{"name": system.name, "up": system.up, "virtual": system.name != "Windows",
@@ -23,7 +24,8 @@ def listing():
 
 def table(systems):
     """The listing as lines; what to do when there is nothing."""
-    from engine.wires.ports import NONE, plain
+    from engine.port_names import plain
+    from engine.wires.ports import NONE
     lines = []
     for system in systems:
         able = ("virtual:NAME makes a port" if system["virtual"] else

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+from engine.port_names import OUT
 from engine.records import MESSAGE
 from engine.ring import Ring
 from engine.wires.binding import Binding
@@ -26,7 +27,6 @@ from engine.wires.midi_words import (
     STOP,
     whole,
 )
-from engine.wires.ports import OUT
 
 POLL_S = 0.001                            # how long a new row may wait unseen
 LATE_NS, STALE_NS = 2_000_000, 200_000_000    # counted as late; too late for a note to begin

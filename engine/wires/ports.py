@@ -5,20 +5,18 @@ makes a port. Never by place in a list, never one of our own. Thread: control (o
 """
 import contextlib
 import ctypes
-import difflib
 import os
 import re
 import time
 
 import rtmidi
 
-from engine.errors import EngineError, suggestion
+from engine.errors import EngineError
+from engine.port_names import IN, OUT, VIRTUAL, alternatives, choose, unknown
 
 OURS = "hiddenstage-"                     # how every client of ours is called
-VIRTUAL = "virtual:"
 DEAD_S, DOUBT_S = 1.0, 0.3                # what goes round has stayed away so long
 LOOP = [0xFE]                             # Active Sensing: what goes round
-OUT, IN = "out", "in"
 NONE = ("no MIDI on this machine: load the sequencer (modprobe snd-seq) or start a JACK server "
         "(jackd -d dummy), then `hiddenstage ports`")
 NO_VIRTUAL = ("Windows has no virtual MIDI ports: make one named {0!r} in loopMIDI and ask for "
@@ -44,59 +42,6 @@ def quiet():
         os.dup2(kept, 2)
         os.close(kept)
         os.close(null)
-
-
-def plain(name):
-    """A port's name without what changes from day to day: ALSA's numbers ("X:Y 20:0")."""
-    return re.sub(r" \d+:\d+$", "", name)
-
-
-def alternatives(pattern):
-    """The parts between the bars that stand in no bracket."""
-    parts, depth = [""], 0
-    for letter in pattern:
-        depth += (letter in "([") - (letter in ")]")
-        if letter == "|" and depth <= 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return [part.strip() for part in parts if part.strip()]
-
-
-def fits(wanted, name):
-    """How well one alternative fits: 3 the name itself, 2 a part of it, 1 an expression, 0 not."""
-    name = plain(name)
-    if wanted.casefold() == name.casefold():
-        return 3
-    if wanted.casefold() in name.casefold():
-        return 2
-    try:
-        return int(bool(re.search(wanted, name, re.IGNORECASE)))
-    except re.error:
-        return 0
-
-
-def choose(wanted, names):
-    """The name that one alternative means, or None: the best fit, of equals the first listed."""
-    best = max(names, key=lambda name: fits(wanted, name), default=None)
-    return best if best is not None and fits(wanted, best) else None
-
-
-def unknown(direction, pattern, names):
-    """The line for a pattern that nothing fits."""
-    kind = "output" if direction == OUT else "input"
-    if not names:
-        return (f"no MIDI {kind} fits {pattern!r}: there is none at all; plug it in, or write "
-                f"{VIRTUAL}NAME for a port of our own")
-    pieces = {}
-    for name in names:
-        pieces |= {piece.casefold(): plain(name) for piece in
-                   (plain(name), *plain(name).split(":"), *re.split(r"\W+", plain(name)))}
-    near = [hit for wanted in alternatives(pattern)
-            for hit in difflib.get_close_matches(wanted.casefold(), pieces, n=1)]
-    listed = sorted({plain(name) for name in names})
-    meant = suggestion(pieces[near[0]], listed) + "; there are: " if near else "; there are: "
-    return f"no MIDI {kind} fits {pattern!r}{meant}{', '.join(listed[:12])}"
 
 
 def close(handle):

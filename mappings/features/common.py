@@ -17,6 +17,28 @@ def bands_of(layers):
     return np.array([(a, max(b, a + 1)) for a, b in zip(cuts, cuts[1:], strict=False)], np.int64)
 
 
+def place_of(name, layers):
+    """Where in a model of so many layers a feature is read, in words; "" where that is not known.
+
+    Layers are counted from 1; the state after layer n is what block n gave. A family whose names
+    do not say it has `read_at`.
+    """
+    family, *rest = name.split(".")
+    if family == "text":
+        return "the text"
+    if family == "token":
+        return "the output head"
+    if rest and rest[0].isdigit():
+        return f"layer {rest[0]} of {layers}"
+    if name == "resid.mid.turn" or family == "resid" and rest[:1] == ["axis"]:
+        return f"the state after layer {(layers + 1) // 2} of {layers}"
+    if rest and rest[0] in BANDS:
+        first, end = bands_of(layers)[BANDS.index(rest[0])]
+        return f"layer {end} of {layers}" if end - first == 1 else (
+            f"layers {first + 1} to {end} of {layers}")
+    return ""
+
+
 class Family:
     """Features measured together.
 
@@ -26,6 +48,7 @@ class Family:
     """
     names, tier = (), "T0"                # tier: the dearest one it reads
     ranges = {}                           # name -> (low, high) in the name's unit
+    read_at = "the model's states"        # of features whose name does not say it (`place_of`)
 
     def __init__(self, descriptor):
         self.model = descriptor

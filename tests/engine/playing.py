@@ -34,7 +34,7 @@ class Kept:
     def events(self, rows):
         self.applied.extend(rows)
 
-    def table(self, sample, deck, source, name, noise_seed):
+    def table(self, sample, deck, *_):
         self.chunk(b"TABL", {"sample": sample, "deck": deck})
 
     def close(self, samples):

@@ -297,3 +297,17 @@ def test_a_wrong_control_file_is_refused_before_anything_opens(tmp_path, checkpo
     with pytest.raises(EngineError, match="cutoff_hz") as fault:
         started(tmp_path, checkpoint, midi_in=("x",), controls=str(path))
     assert "\n" not in str(fault.value) and "a.controls.toml" in str(fault.value)
+
+
+def test_a_saved_set_whose_parts_do_not_fit_on_the_channels_leaves_the_old_one(tmp_path,
+                                                                               checkpoint):
+    with started(tmp_path, checkpoint) as live:
+        wrong = HOUSE.replace('"bass":    Part(TB303, ', '"bass":    Part(TB303, midi=Midi('
+                              'mpe=True, port=0), ').replace(
+            '"lead":    Part(STRING, ', '"lead":    Part(STRING, midi=Midi(channel=1, port=0), '
+        ).replace("import Fx, Part, Set", "import Fx, Midi, Part, Set")
+        (tmp_path / "mine.py").write_text(wrong)
+        until(lambda: any("the saved set is wrong" in text and "channel" in text
+                          for _, text in live.messages), "the refusal")
+        step = live.conductor.step
+        until(lambda: live.conductor.step > step + 16, "the old set")

@@ -150,3 +150,35 @@ def test_a_wrong_trigger_is_refused_in_one_line(row, says):
 def test_two_links_to_one_target_are_refused():
     with pytest.raises(MappingError, match="two links"):
         links(Link(**LINK), Link(**{**LINK, "feature": "resid.mid.speed", "reads": (0.0, 1.0)}))
+
+
+def test_steps_quantise_in_the_curve_of_the_target():
+    table = links(Link("token.surprisal_nat", (0.0, 1.0), "bass.cutoff_hz", (100.0, 1600.0), "exp",
+                       steps=5))
+    seen = sum(values(table, [frame(nat) for nat in (0.0, 0.12, 0.13, 0.4, 0.7, 0.88, 2.0)]), [])
+    assert seen == pytest.approx([100.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 1600.0])
+
+
+def test_hysteresis_holds_what_only_trembles_and_reaches_both_ends():
+    row = Link("token.surprisal_nat", (0.0, 1.0), "pan.place", (0.0, 1.0), hysteresis=0.1)
+    table = links(row)
+    assert values(table, [frame(nat) for nat in (0.5, 0.55, 0.45, 0.61, 0.55, 0.95, 1.2)]) == [
+        [0.5], [], [], [0.61], [], [0.95], [1.0]]
+    table.forget()
+    assert values(table, [frame(0.55)]) == [[0.55]]
+    trembling = [frame(0.5 + 0.02 * (k % 2)) for k in range(20)]
+    stepped = {"steps": 2, "hysteresis": 0.1}
+    held = links(Link("token.surprisal_nat", (0.01, 1.0), "pan.place", (0.0, 1.0), **stepped))
+    assert len({v[0] for v in values(held, trembling) if v}) == 1
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"latch": "bars"}, "no latch 'bars'; did you mean 'bar'"), ({"latch": None}, "no latch"),
+    ({"steps": 1}, "steps must be"), ({"steps": 2.5}, "steps must be"),
+    ({"steps": -2}, "steps must be"), ({"hysteresis": 0.6}, "hysteresis"),
+    ({"hysteresis": math.nan}, "hysteresis"), ({"hysteresis": "a"}, "hysteresis")])
+def test_a_wrong_latch_step_or_hysteresis_is_refused(change, said):
+    row = {"feature": "token.surprisal_nat", "reads": (0.0, 1.0), "target": "pan.place",
+           "writes": (0.0, 1.0)} | change
+    with pytest.raises(MappingError, match=said):
+        links(Link(**row))

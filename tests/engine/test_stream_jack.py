@@ -19,7 +19,7 @@ from engine import jack as library
 from engine import stream as streams
 from engine import stream_jack_callback as layout
 from engine.errors import DeviceError
-from engine.jack_connections import Pattern
+from engine.port_names import alternatives, choose, unknown
 from engine.records import MESSAGE
 from engine.ring import Ring
 from engine.rt import pointer
@@ -378,7 +378,7 @@ def test_a_port_that_returns_is_bound_again(server):
     state = rig()
     sound = stage(state, midi_outs=[("notes", ring(steady(30)), "nothing|SYNTH")])
     sound.start()
-    assert telling(sound, "no MIDI port fits 'nothing|SYNTH'")
+    assert telling(sound, "no MIDI output fits 'nothing|SYNTH'")
     for times in range(3):
         peer = Peer("synth", midi=["-"], audio=["hiddenstage:out_1"], record=True)
         assert telling(sound, "plays to 'synth:midi_1'" if times == 0 else "is back")
@@ -400,11 +400,25 @@ def test_a_port_that_returns_is_bound_again(server):
 def test_patterns():
     """Parts of names, regular expressions, aliases; brackets are no trouble; no loop to ourselves.
     """
-    assert Pattern("IAC|synth").fits("Big Synth:in") and not Pattern("IAC|synth").fits("a2j:x")
-    assert Pattern("USB (2").fits("usb (2)") and Pattern("^in$").fits("x", "in")
-    assert not any(Pattern(text).fits("xin") for text in ("^in$", "|", "", "y| "))
-    assert Pattern("sinth").near(["synth:in", "other:in"]) == "; did you mean 'synth'?"
-    assert Pattern("zzz").near(["b:in", "a:in"]) == "; known: a:in, b:in"
+    names = ["Big Synth:in", "a2j:usb (2)", "synth", "x"]
+    def meant(pattern, **more):
+        return next(filter(None, (choose(one, names, **more) for one in alternatives(pattern))), "")
+    assert meant("IAC|synth") == "synth" and meant("big|synth") == "Big Synth:in"
+    assert meant("USB (2") == "a2j:usb (2)" and meant("^x$") == "x" and meant("| ") == ""
+    assert meant("desk", aliases={"a2j:usb (2)": ("Desk 1",)}) == "a2j:usb (2)"
+    assert "did you mean 'synth:in'?" in unknown("out", "sinth", ["synth:in", "other:in"])
+    assert unknown("out", "zzz", ["b:in", "a:in"]).endswith("there are: a:in, b:in")
+
+
+def test_the_first_alternative_that_exists_is_the_one_port_that_is_played(server):
+    peer, state = Peer("synth", midi=["-", "-"]), rig()
+    notes = ring([(SECOND, b"\x90\x40\x40")])
+    sound = stage(state, midi_outs=[("notes", notes, "gone|synth:midi|rec")])
+    sound.start()
+    assert telling(sound, "plays to 'synth:midi_1'") and counted(sound, "plays to") == 1
+    assert until(lambda: sound.counters()["midi_sent"])
+    sound.close()
+    assert {int(port) for port in peer.finish()["events"]["port"]} == {0}
 
 
 def test_virtual_ports_and_our_own(server):

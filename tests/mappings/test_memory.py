@@ -47,6 +47,8 @@ def test_a_missed_record_is_recalled_once_a_token_and_then_varied():
         due += memory.hear(step, [], True, step % 2 == 0)
     assert len(due) == 128 and all(frame.seq < 0 for frame in due)
     first, second = due[:32], due[32:64]
+    assert [f.record for f in first] == [f.seq for f in list(memory.real)[-32:]], "it says which"
+    assert memory.newest == due[-1].record >= 0 and Memory(8).newest == -1
     assert [f.unit for f in first] == [f.unit for f in list(memory.real)[-32:]]
     assert [f.unit for f in first] != [f.unit for f in second]
     assert all(0.0 <= v < 1.0 for f in due for v in f.unit.values())

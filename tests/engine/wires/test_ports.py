@@ -5,8 +5,9 @@ import time
 import pytest
 
 from engine.errors import EngineError
+from engine.port_names import IN, OUT, alternatives, choose, plain, unknown
 from engine.wires.binding import Binding
-from engine.wires.ports import IN, OUT, Ports, alternatives, choose, plain, unknown
+from engine.wires.ports import Ports
 from tests.engine.wires.midi_peer import Peer
 
 NAMES = ["Midi Through:Midi Through Port-0 14:0", "nanoKONTROL2:nanoKONTROL2 MIDI 1 20:0",
