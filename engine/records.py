@@ -235,9 +235,9 @@ class Frame:
     sentence_end: bool = False
     punctuation: bool = False
     paragraph_end: bool = False
-    of: int = -1                          # a recalled frame (seq -1): the record it recalls
     events: list = field(default_factory=list)
     rows: dict = field(default_factory=dict)
+    of: int = -1                          # a recalled frame (seq -1): the record it recalls
 
     @property
     def record(self):

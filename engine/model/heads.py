@@ -146,13 +146,14 @@ def measure(values, grams, places, dots, sizes, scales, norms, on_axis):
             first, gram = head * size, places[layer] + head * size * size
             for row in range(values.shape[0]):
                 image[:size] = np.float32(0.0)
-                for j in range(size):
-                    share = values[row, layer, first + j]
-                    for i in range(size):
-                        image[i] += share * grams[gram + j * size + i]
                 square, place = 0.0, 0.0
+                for j in range(size):     # half of it: a Gram matrix is symmetric
+                    share = values[row, layer, first + j]
+                    for i in range(j):
+                        image[i] += share * grams[gram + j * size + i]
+                    square += np.float64(share) * share * grams[gram + j * size + j]
                 for i in range(size):
-                    square += np.float64(image[i]) * values[row, layer, first + i]
+                    square += 2.0 * np.float64(image[i]) * values[row, layer, first + i]
                     place += np.float64(dots[layer, first + i]) * values[row, layer, first + i]
                 scale = np.float64(scales[row, layer])
                 norms[row, layer, head] = np.sqrt(max(square, 0.0)) * abs(scale)

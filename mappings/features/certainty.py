@@ -30,6 +30,7 @@ class Lens(Streaming):
     ranges = {"crescendo.commit": (0, 1), "crescendo.slope_nat": (-np.inf, np.inf),
               "turning.unrest_nat": (0, math.log(2.0))}
     tier = "lens"
+    read_at = "the output head"
 
     def value(self, look, out):
         """The three numbers of a TOKEN row."""
@@ -51,6 +52,7 @@ class Heat(Streaming):
     """The temperature that is heard."""
     names, tier = ("interpretation.temperature",), "lens"
     ranges = {"interpretation.temperature": (0.2, 2.0)}
+    read_at = "the output head"
 
     def value(self, look, out):
         """Writes it."""
@@ -78,6 +80,7 @@ class Certainty(Streaming):
     ranges = {"interpretation.excess_nat": (-np.inf, np.inf),
               "familiarity.surprisal_nat": (0, np.inf)}
     tier = "T0"
+    read_at = "the output head"
 
     def value(self, look, out):
         """Writes the two."""

@@ -47,8 +47,8 @@ class Family:
     and then runs the values of all looks for their curves.
     """
     names, tier = (), "T0"                # tier: the dearest one it reads
-    read_at = "the model's states"        # of features whose name does not say it (`place_of`)
     ranges = {}                           # name -> (low, high) in the name's unit
+    read_at = "the model's states"        # of features whose name does not say it (`place_of`)
 
     def __init__(self, descriptor):
         self.model = descriptor

@@ -7,6 +7,7 @@ from engine import rehearsal
 from engine.errors import ModelError
 from engine.model import profile
 from engine.performance import meter_class
+from engine.records import DEARER
 from engine.source import Source
 from tests.engine.model.conftest import make
 
@@ -58,7 +59,7 @@ def test_calibrate_keeps_resumes_and_is_found(folder, home, tmp_path):
 def test_a_worker_with_a_profile_reads_nothing_first(folder, home):
     from engine.model.supervisor import Supervised
     rehearsal.calibrate(str(folder))
-    settings = {"model": str(folder), "features": meter_class().signature}
+    settings = {"model": str(folder), "features": meter_class().signature, "tiers": list(DEARER)}
     for kept in (True, False):
         supervised = Supervised(settings, reserve=False).start()
         source = Source(supervised)

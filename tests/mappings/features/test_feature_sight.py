@@ -9,8 +9,8 @@ import pytest
 from bench.features import calibrated, descriptor, records
 from engine.records import PREFILL
 from mappings.features import NAMES, Meter
+from mappings.features.families import AFTER, CORE, FAMILIES, RANGES, STREAMS, TIER
 from mappings.features.layers import Layers
-from mappings.features.meter import AFTER, CORE, FAMILIES, RANGES, STREAMS, TIER
 from mappings.features.sight import Sight, seriated
 
 
