@@ -46,7 +46,7 @@ def test_as_the_plain_way_says():
 def test_stars_cost_no_more_than_their_number():
     begin_s = time.perf_counter()
     assert not fits(compiled("*a" * 60 + "b"), "a" * 120)
-    assert time.perf_counter() - begin_s < 0.5
+    assert time.perf_counter() - begin_s < 10.0               # one that goes back: centuries
 
 
 def test_too_many_at_once_are_refused():
