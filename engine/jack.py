@@ -16,7 +16,7 @@ from engine.stream_jack_callback import callbacks
 CLIENT = "hiddenstage"
 AUDIO, MIDI = "32 bit float mono audio", "8 bit raw midi"
 INTO, FROM, PHYSICAL = 1, 2, 4                      # what a port is
-NO_START, NOT_RUNNING = 1, 0x11
+NO_START = 1
 PATIENCE_S, PLAYBACK_LATENCY = 3.0, 1
 FILES = {"darwin": ("libjack.0.dylib", "libjack.dylib", "/usr/local/lib/libjack.dylib",
                     "/opt/homebrew/lib/libjack.dylib"),

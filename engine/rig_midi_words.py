@@ -19,7 +19,7 @@ R_PORT, R_CHANNEL, R_KEY, R_MPE, R_MUTE, ROUTE_WORDS = range(6)
 S_END, S_PORT, S_CHANNEL, S_PITCH, S_DECK, S_PART, SOUNDING_WORDS = range(7)
 # words of a controller: a parameter of a deck's table, and the last value that went out
 (C_DECK, C_PARAM, C_PORT, C_CHANNEL, C_NUMBER, C_CURVE, C_LAST, CONTROL_WORDS) = range(8)
-PARTS_MOST, WAITING_MOST, SOUNDING_MOST, GATHER_MOST, PORTS_MOST = 64, 1024, 256, 512, 16
+PARTS_MOST, WAITING_MOST, SOUNDING_MOST, GATHER_MOST = 64, 1024, 256, 512
 EVENT_INTS, MESSAGE_INTS = 6, 5           # int64 words of an EVENT and of a MESSAGE row
 SPARE = 32                                # rows of a ring that note-ons leave to others
 NOWHERE = -(1 << 60)                      # origin of a time code that stands

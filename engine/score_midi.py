@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from engine import midi_parts as parts
 from engine.formats import mid
 
-BAR_TICKS = 4 * mid.TICKS
 MOVING_S = 0.01                           # between two values of a controller on its way
 SETTLED = 8.0                             # time constants
 BPM_HAIR = 1e-9

@@ -15,7 +15,6 @@ from engine.rt import rt_host
 
 WEIGHTS = np.array([2.0, 11.0, 17.0, 16.0, 19.0, 7.0])
 WIDTH_CENTS, LARGEST = 17.23, 10000       # 1 % of a frequency; n d of the ratios
-ENTROPY_CENTS, ENTROPY_STEP = 1200, 1
 
 
 @rt_host
