@@ -1,0 +1,1 @@
+"""The honesty suite: whether what is heard is the model. Thread: control."""
