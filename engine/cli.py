@@ -14,6 +14,7 @@ from engine import (
     cli_connect,
     cli_features,
     cli_model,
+    cli_prove,
     cli_sounds,
     cli_take,
     cli_wires,
@@ -219,6 +220,7 @@ cli_take.add(app)
 cli_sounds.add(app)
 cli_model.add(app)
 cli_features.add(app)
+cli_prove.add(app)
 
 
 @app.command()
