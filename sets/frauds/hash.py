@@ -1,4 +1,4 @@
-"""A fraud, kept to be caught: the number of the token, hashed, decides every note, whatever it says.
+"""A fraud, kept to be caught: a hash of the token's number decides every note, whatever it says.
 
 needs   `hiddenstage prove sets/frauds/hash.py`, which must fail
 """

@@ -12,6 +12,7 @@ from studies.prove import stats
 from studies.prove.table import bar_of
 
 LIMIT = 0.01
+SAME = 1e-3                               # of a place: rounding
 BARS = 4                                  # of a window
 LINK_WORDS = ("mean", "spread", "roughness", "persistence", "lowest", "highest")
 NOTE_WORDS = ("notes", "mean pitch", "pitch spread", "mean level", "level spread", "mean length",
@@ -99,34 +100,33 @@ def windows_of(m, scores, texts):
 
 
 def untouched(m, real, null):
-    """Whether a null model leaves all that a mapping does as it is."""
-    return all(m.heard(a) == m.heard(b) or _alike(m, a, b)
-               for a, b in zip(real, null, strict=True))
+    """Whether a null model leaves everything that a mapping reads as it is. real, null: frames."""
+    for one, two in zip(real, null, strict=True):
+        for mine, theirs in zip(one, two, strict=True):
+            for name in (*m.reads, *m.form):
+                a, b = (frame.unit.get(name, frame.raw.get(name)) for frame in (mine, theirs))
+                if (a is None) != (b is None) or a is not None and abs(a - b) > SAME:
+                    return False
+            if np.any([mine.token != theirs.token, mine.text != theirs.text]):
+                return False
+    return True
 
 
-def _alike(m, one, two):
-    """Whether a link's target moves the same, but for rounding."""
-    if m.kind != "link":
-        return False
-    gaps = np.abs(m.shares(one) - m.shares(two))
-    return bool(np.nanmax(gaps, initial=0.0) < 1e-3)
-
-
-def compare(mappings, real, null, name, texts, must=True):
-    """Each mapping's windows in real scores against those of a null model.
+def compare(mappings, real, null, name, frames, others, must=True):
+    """Each mapping's windows in real scores against those of a null model, and their frames.
 
     must   False: what cannot be told apart is said, and not held against a mapping
     """
     for m in mappings:
         limit = f"p < {LIMIT}"
-        if untouched(m, real, null):
+        if untouched(m, frames, others):
             m.add(name, None, limit, None, "this null leaves what it reads as it is")
             continue
-        rows, groups = windows_of(m, real, texts)
-        others, more = windows_of(m, null, texts)
-        p, best, accuracy = stats.told_apart(rows, others, [*groups, *more])
+        rows, groups = windows_of(m, real, len(frames))
+        noise, more = windows_of(m, null, len(frames))
+        p, best, accuracy = stats.told_apart(rows, noise, [*groups, *more])
         if np.isnan(p):
-            m.add(name, None, limit, None, f"{len(rows)} windows of it and {len(others)} of the "
+            m.add(name, None, limit, None, f"{len(rows)} windows of it and {len(noise)} of the "
                   "null are too few to tell")
             continue
         words = (LINK_WORDS if m.kind == "link" else NOTE_WORDS)[best]
@@ -148,8 +148,3 @@ def ordered(mappings, name):
 def folder_of(model):
     """Where a model's configuration is: the embedded one's folder, or the name as it was given."""
     return Path(engine.model.__file__).parent / "embedded" if model == "embedded" else model
-
-
-def neutral():
-    """The text that models are calibrated on."""
-    return (Path(engine.model.__file__).parent / "neutral.txt").read_text("utf-8")

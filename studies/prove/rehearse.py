@@ -68,10 +68,9 @@ def bars_for(made, records=512, low=32, high=128):
 class Model:
     """A running model and its meter; `read` gives the records of a text."""
 
-    def __init__(self, made, report, settings=None):
+    def __init__(self, made, report):
         self.made = made
-        self.supervised = Supervised({**worker_settings(made, None), **(settings or {})},
-                                     reserve=False)
+        self.supervised = Supervised(worker_settings(made, None), reserve=False)
         self.supervised.start()
         try:
             source = Source(self.supervised)
@@ -185,9 +184,9 @@ def rehearse(model, texts=None, bars=None, report=lambda share, words="": None, 
     return found
 
 
-def once(made, texts, bars, report, settings=None):
-    """A Rehearsal with a model of its own, without nulls. settings: more, of its worker."""
-    model = Model(made, report, settings)
+def once(made, texts, bars, report):
+    """A Rehearsal with a model of its own, without nulls."""
+    model = Model(made, report)
     try:
         return rehearse(model, texts, bars, report, nulls=False)
     finally:

@@ -2,7 +2,6 @@
 import dataclasses
 import tempfile
 from importlib.util import find_spec
-from pathlib import Path
 
 from engine import sets
 from engine.table import Table
@@ -11,7 +10,6 @@ from studies.prove.table import Check, mappings_of
 
 GAUSSIAN, UNTRAINED, SHUFFLED = "told from noise", "told from an untrained model", "told shuffled"
 SHORT_BARS = 48                           # of the performances of one feature alone
-UNTRAINED_LETTERS = 12000                 # of text that the untrained model is calibrated on
 
 
 @dataclasses.dataclass
@@ -112,19 +110,19 @@ class Suite:
         self._seeds()
 
     def _nulls(self):
-        count = len(self.frames)
         noise = self._played(self.stage.noise, "noise is played")
-        nulls.compare(self.mappings, self.wide, noise, GAUSSIAN, count)
+        nulls.compare(self.mappings, self.wide, noise, GAUSSIAN, self.frames, self.stage.noise)
         if self.options.untrained:
-            self._untrained(count)
+            self._untrained()
         mixed = self._played(self.stage.shuffled, "shuffled records are played")
-        nulls.compare(self.mappings, self.wide, mixed, SHUFFLED, count, must=False)
+        nulls.compare(self.mappings, self.wide, mixed, SHUFFLED, self.frames, self.stage.shuffled,
+                      must=False)
         p, who = nulls.ordered(self.mappings, SHUFFLED)
         self.add("shuffled records are told from the text", p, f"p < {nulls.LIMIT}",
                  None if p is None else p < nulls.LIMIT, f"most of all by {who}" if who else
                  "nothing to tell them by")
 
-    def _untrained(self, count):
+    def _untrained(self):
         with tempfile.TemporaryDirectory(prefix="hiddenstage-untrained-") as folder:
             process = nulls.untrained(nulls.folder_of(self.made.model), folder)
             self.say(0.3, "a model of random weights is made")
@@ -135,12 +133,10 @@ class Suite:
                     m.add(UNTRAINED, None, f"p < {nulls.LIMIT}", None,
                           f"such a model cannot be made ({line[:120]})")
                 return
-            text = Path(folder) / "neutral.txt"
-            text.write_text(nulls.neutral()[:UNTRAINED_LETTERS])
             twin = rehearse.once(dataclasses.replace(self.made, model=folder), self.stage.texts,
-                                 self.bars, self.say, {"calibration": {"text": str(text)}})
+                                 self.bars, self.say)
         scores = self._played(twin.frames, "the untrained model is played")
-        nulls.compare(self.mappings, self.wide, scores, UNTRAINED, count)
+        nulls.compare(self.mappings, self.wide, scores, UNTRAINED, self.frames, twin.frames)
 
     def _seeds(self):
         """Another noise seed changes no event; another model seed changes the text and the music.
