@@ -119,8 +119,8 @@ TOKEN = np.dtype(
         ("slope_nat", "f4"),
         ("unrest_nat", "f4"),
         ("heat_nat", "f4", len(HEATS)),
-        # steering: how far the law played diverges from the unsteered one; share of the way that the
-        # limit let it go
+        # steering: how far the law played diverges from the unsteered one, and the share of the way
+        # that the limit let it go
         ("steer_nat", "f4"),
         ("steer_share", "f4"),
         ("text_bytes", "i4"),

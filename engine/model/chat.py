@@ -1,4 +1,5 @@
-"""Chat: what a model's own template puts around a prompt, told apart from the prompt. Thread: control.
+"""Chat: what a model's own template puts around a prompt, told apart from the prompt.
+Thread: control.
 
 What belongs to the template is found by rendering it twice, once around a placeholder: the tokens
 that both have at their ends are its own. So no template needs to be understood.

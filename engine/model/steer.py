@@ -16,20 +16,19 @@ import functools
 import numpy as np
 import torch
 
-from engine.errors import ModelError, suggestion
+from engine.errors import ModelError
 from engine.model.calibrate import NEUTRAL
 from engine.model.capture import CHUNK
 from engine.model.decode import PROBE, Context
 from engine.model.trace import hidden
+from engine.steering import LOWEST
 
 RED, STOP = 0.3, 1.0                      # an amount of 1, in norms of the layer's median state:
                                           # where its measurement begins, and at most
 MOST = 8                                  # directions at once
-LIMIT_NAT = 0.7                           # how far the law may go when nobody says
 NEUTRAL_TOKENS = 160                      # of the neutral text, for the median norms
 CLOSE, TRIES = 0.99, 40                   # the limit is used to this share; attempts to do so
 GUESSES, FEW = 3, 4                       # of a red zone; tokens that say too little for it
-KINDS = ("steer", "ablate")
 
 
 def check_direction(one, model_map):
@@ -74,7 +73,7 @@ class Steer:
         if len(directions) > MOST:
             raise ModelError(f"{len(directions)} directions: at most {MOST} at once")
         self.limit_nat, self.refused, self.told = float(limit_nat), "", None
-        self.amounts = {f"{kind}.{one.name}": 0.0 for one in directions for kind in KINDS}
+        self.amounts = {f"{kind}.{one.name}": 0.0 for one in directions for kind in LOWEST}
         self.reds = {one.name: RED for one in directions}
         self.wanted, self._on, self._twin = False, False, shallow
         self._layers, self._blocks = {}, model_map.blocks
@@ -216,19 +215,6 @@ def shallow(cache):
     twin = copy.copy(cache)
     twin.layers = [copy.copy(layer) for layer in cache.layers]
     return twin
-
-
-def check_amounts(names, amounts, limit_nat):
-    """Raises ModelError for amounts that no direction has, or that are no share of one."""
-    known = {f"{kind}.{name}" for name in names for kind in KINDS}
-    for path, amount in amounts.items():
-        if path not in known:
-            raise ModelError(f"nothing can be steered by {path!r}{suggestion(path, known)}")
-        low = -1.0 if path.startswith("steer.") else 0.0
-        if not low <= float(amount) <= 1.0:
-            raise ModelError(f"{path} must be {low:g}..1, got {amount}")
-    if not 0.0 < float(limit_nat) <= 20.0:
-        raise ModelError(f"steer_limit_nat must be above 0, at most 20, got {limit_nat}")
 
 
 def divergence_nat(logits, base):

@@ -123,11 +123,11 @@ class Session:
         if not (names := self.settings.get("directions")):
             return None
         from engine.model.directions import load_all
-        from engine.model.steer import LIMIT_NAT, Steer, check_amounts
+        from engine.model.steer import Steer
+        from engine.steering import LIMIT_NAT, checked
         directions = load_all(names, self.descriptor)
         limit_nat = self.settings.get("steer_limit_nat", LIMIT_NAT)
-        check_amounts([one.name for one in directions], self.settings.get("steering") or {},
-                      limit_nat)
+        checked([one.name for one in directions], self.settings.get("steering") or {}, limit_nat)
         return Steer(found, directions, limit_nat)
 
     def begin(self, settings):
