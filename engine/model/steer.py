@@ -10,8 +10,8 @@ as far from the unsteered one as the limit lets it: along that line the divergen
 Sources: adding, Turner et al., arXiv 2308.10248; taking out, Arditi et al., arXiv 2406.11717; the
 line is an exponential family, its divergence d KL / d share = share * variance >= 0.
 """
-import copy
 import functools
+from copy import copy, deepcopy
 
 import numpy as np
 import torch
@@ -162,7 +162,7 @@ class Steer:
             context.read(ids[4:6])
             return context.feed(ids[6:7], keep=1, capture=False).clone()
         plain = law()
-        for self._twin in (shallow, copy.deepcopy):
+        for self._twin in (shallow, deepcopy):
             try:
                 if torch.equal(plain, law(lambda: self._aside(
                         context, lambda: context.feed([other, other], keep=1, capture=False)))):
@@ -212,8 +212,8 @@ class Steer:
 
 def shallow(cache):
     """A copy of a cache that shares its tensors: enough where they are never written into."""
-    twin = copy.copy(cache)
-    twin.layers = [copy.copy(layer) for layer in cache.layers]
+    twin = copy(cache)
+    twin.layers = [copy(layer) for layer in cache.layers]
     return twin
 
 
