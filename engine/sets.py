@@ -21,6 +21,8 @@ from engine.formats.scl import EQUAL, Equal, Tuning
 from engine.midi_parts import midi_of
 from engine.model.directions import checked
 from engine.parts import Fx, Midi, Part
+from engine.steering import LIMIT_NAT
+from engine.steering import checked as check_steering
 from engine.table import Table
 
 ROOTS = ("engine", "synths", "mappings")
@@ -38,6 +40,9 @@ class Set:
     links            rows of Link and Trigger;  key_part  whose strikes the duck follows
     directions       concepts to hear, at most 8 names: ("calm",) gives `direction.calm`
     claims           what is heard of the model, for `prove`: {"features": 3, "domains": 0.5}
+    steering         how far the model is steered by them from the start: {"steer.calm": 0.5,
+                     "ablate.fear": 1.0};  steer_limit_nat  how far its next word may diverge
+    chat             prompts are a user's turns, through the model's own template
     seed             of the model's sampler;  noise_seed  of the kernels' noise, never of a note
     """
     model: str = "embedded"
@@ -57,6 +62,9 @@ class Set:
     out_level_db: float = 0.0
     links: tuple = ()
     directions: tuple = ()
+    steering: dict = field(default_factory=dict)
+    steer_limit_nat: float = LIMIT_NAT
+    chat: bool = False
     music: object = None
     claims: dict = field(default_factory=dict)
     tuning: object = EQUAL
@@ -88,11 +96,13 @@ class Set:
                 ("sends", dict, "a dict of name: Fx(...)"),
                 ("master", tuple | list, "a tuple of effects, (A,) for one"),
                 ("links", tuple | list, "a tuple of Link and Trigger rows, (A,) for one"),
+                ("chat", bool, "True or False"),
                 ("tuning", Equal | Tuning, 'a Tuning("scale.scl")')):
             value = getattr(self, name)
             if not isinstance(value, kind):
                 raise SetError(f"{name} must be {wanted}, got {value!r:.60}")
         self.directions = checked(self.directions)
+        self.steering = check_steering(self.directions, self.steering, self.steer_limit_nat)
         for name in ("seed", "noise_seed"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 2 ** 62:
