@@ -74,16 +74,17 @@ class Thinking:
     """The music of a set that lays the depth of the model out in time.
 
     lanes     who plays attention and the MLP;  bell  where the sweep settles
-    drone, bass, air, pulse   parts of the grammar, "" for none: a pedal, the chord's root, a tick
-              on each place of the token, two beats a bar; links may move what they sound like
+    drones    (part, MIDI number) of the notes that are held throughout
+    bass, air, pulse   parts of the grammar, "" for none: the chord's root, a tick on each place of
+              the token, two beats a bar; links may move what they sound like
     scenes    as in `mappings.music`; an entry's role is one of these parts
-    tonic_st  the drone's and the key's;  modes  names in `harmony.MODES`
+    tonic_st  the key's;  modes  names in `harmony.MODES`
     quiet     places under which a layer is not heard;  floor_db  of a note there, 0 at place 1
     """
     scenes: tuple
     lanes: tuple
     bell: Bell = None
-    drone: str = ""
+    drones: tuple = ()
     bass: str = ""
     air: str = ""
     pulse: str = ""
@@ -115,7 +116,8 @@ class Thinking:
     def parts(self):
         """Every part that it plays."""
         made = [lane.part for lane in self.lanes] + [self.bell.part] * bool(self.bell)
-        return [*made, *(p for p in (self.drone, self.bass, self.air, self.pulse) if p)]
+        made += [part for part, _ in self.drones]
+        return [*made, *(part for part in (self.bass, self.air, self.pulse) if part)]
 
     @property
     def reads(self):

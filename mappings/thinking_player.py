@@ -16,7 +16,6 @@ from mappings.thinking import BANDS, GROUPS, HALVES, LOOP, MODE, SCENE
 
 PHRASE, CHORD_BARS = 4, 2
 RISES = (0.6, 0.85)                       # places from which a note is one, two chord tones higher
-DRONE_BARS = 8
 
 
 def usual(score):
@@ -140,10 +139,9 @@ class Player:
     def _held(self):
         """Drone and bass at the bar line."""
         notes, music, bar = [], self.music, self.form.section_bar
-        if music.drone in self.active and bar % DRONE_BARS == 0:
-            left = min(DRONE_BARS, max(1, self.form.section_bars - bar))
-            notes.append(Note(music.drone, float(music.tonic_st), 0.9, length_steps=left * STEPS,
-                              cause="grammar drone"))
+        if bar % PHRASE == 0:
+            notes += [Note(part, float(pitch_st), 0.9, 0.0, PHRASE * STEPS, cause="grammar drone")
+                      for part, pitch_st in music.drones if part in self.active]
         if music.bass in self.active:
             pitch = 36 + (self.chord.root - 36) % 12
             notes.append(Note(music.bass, pitch - 12.0 * (pitch > 43), 0.8, length_steps=STEPS - 2,
