@@ -28,7 +28,8 @@ MUSIC = Thinking(
         Scene("rest", (8, 16), ALL + (Entry("bass"),), then=("think",)),
     ),
     lanes=(Lane("attn", "attn", 0.0, 50.0), Lane("mlp", "mlp", 0.5, 53.5)),
-    bell=Bell("bell", low_st=88.0), air="air", drones=(("drone", 50), ("glass", 98)), bass="bass", pulse="pulse",
+    bell=Bell("bell", low_st=88.0), drones=(("drone", 50), ("glass", 98)),
+    bass="bass", air="air", pulse="pulse",
 )
 
 LINKS = (
@@ -66,6 +67,6 @@ SET = Set(
     },
     sends={"reverb": Fx(REVERB, level_db=-6.0, decay_s=1.2)},
     master=(DJFILTER,), limiter=LIMITER, key_part="pulse",
-    out_level_db=2.0,
+    out_level_db=3.5,
     links=LINKS, music=MUSIC,
 )
