@@ -110,7 +110,7 @@ class Memory:
         if source.sentence_end:
             self.recalled_end_step = step
         return Frame(-1, source.token, "", 0, {}, unit, sentence_end=source.sentence_end,
-                     of=source.seq)
+                     rows=source.rows, of=source.seq)
 
     @property
     def newest(self):

@@ -234,9 +234,11 @@ class Meter:
             return frame
         known = ON_STATE if self._glanced == _which(state_row) else ()
         self._read([name for name in CORE if name not in known], state_row, token_row, marks)
+        frame.rows = dict(self.families["writes"].rows)
         if self._streams:
             self._stream(state_row, token_row, marks)
-            frame.events, frame.rows = self.sight.events, self.sight.rows
+            frame.events = self.sight.events
+            frame.rows |= self.sight.rows
         return self._filled(frame, state_row)
 
     def glance(self, state_row):
