@@ -248,20 +248,25 @@ class Conductor:
         self.panic()
         self.linked.forget()
 
-    def adopt(self, made, table):
-        """A new set takes over at the next bar; the last one offered before it."""
+    def adopt(self, made, table, directions=()):
+        """A new set takes over at the next bar; the last one offered before it.
+
+        directions  those that it names, loaded
+        """
         if self._adopted is None:
             self.at_bar.append(self._flip)
-        self._adopted = made, table
+        self._adopted = made, table, directions
 
     def _flip(self, step):
         """The new table fades in where the old one fades out; hands stay where they are."""
-        (made, table), self._adopted = self._adopted, None
+        (made, table, directions), self._adopted = self._adopted, None
         old, new, sample = self.deck, 1 - self.deck, self.clock.sample_of(step)
-        links, player = links_of(made, table, self.meter.names), None
+        links = links_of(made, table, self.meter.named(directions))
+        player = None
         if (made.music, made.tokens_per_bar) != (self.made.music, self.made.tokens_per_bar):
             player = made.music.player(STEPS_PER_BAR // made.tokens_per_bar, None)
         self.meter.want(read_by(made))
+        self.meter.direct(directions)
         self._retired = self.rig.tables[new]  # the audio thread may still be inside
         loaded = min(sample, self.rig.sample)
         self.rig.load(table, new, gain=0.0)
@@ -281,7 +286,8 @@ class Conductor:
         if self.midi:
             self.midi.route(new, made, table)
         if self.recorder:
-            self.recorder.table(loaded, new, made.source, made.name, made.noise_seed, table)
+            self.recorder.table(loaded, new, made.source, made.name, made.noise_seed, table,
+                                directions)
         if made.temperature != before.temperature:
             self.temperature(made.temperature)
         if made.prompt != before.prompt:

@@ -14,6 +14,7 @@ from engine.conductor import Conductor
 from engine.errors import EngineError, SetError
 from engine.journal import Recorder
 from engine.mapping import read_by
+from engine.model.directions import load_all
 from engine.model.supervisor import Supervised
 from engine.parts import as_fx
 from engine.records import DEARER
@@ -178,12 +179,14 @@ class Performance:
         self.clock = Clock(options.rate_hz, made.bpm)
         self.source = Source(self.supervised)
         self.source.wait_ready(lambda s: self.progress(0.0, f"loading the model ({s:.0f} s)"))
-        self.meter = meter_class()(self.supervised.descriptor, read_by(made))
+        self.directions = load_all(made.directions, self.supervised.descriptor)
+        self.meter = meter_class()(self.supervised.descriptor, read_by(made), self.directions)
         self.source.calibrate(self.meter)
         self.recorder = Recorder(options.record, self.head()) if options.record else None
         if self.recorder:
             self.recorder.states = options.record_states
-            self.recorder.table(0, 0, made.source, made.name, made.noise_seed, self.table)
+            self.recorder.table(0, 0, made.source, made.name, made.noise_seed, self.table,
+                                self.directions)
         self.conductor = Conductor(
             made, self.rig, self.source, self.meter, self.clock, self.recorder, self.live,
             options.bars, made.tokens_per_bar, options.throttle, self.wait)

@@ -18,6 +18,7 @@ from engine.connections import Connections
 from engine.errors import EngineError, SetError
 from engine.linked import links_of
 from engine.midi_parts import midi_of
+from engine.model.directions import load_all
 from engine.performance import Options as Options
 from engine.performance import Performance, choose, known_sounds, prepare_aside
 from engine.render import caller
@@ -201,17 +202,19 @@ class Session:
                 self.say("compiling what is new in the saved set")
                 prepare_aside(path)
             table = made.table(rate_hz=self.options.rate_hz)
-            links_of(made, table, self.performance.meter.names)
+            p = self.performance
+            directions = load_all(made.directions, p.meter.descriptor)
+            links_of(made, table, p.meter.named(directions))
             midi_of(made.parts, made.tuning, tuple(made.sends))
         except Exception as fault:            # whatever it is, the old set plays on
             self.say(f"the saved set is wrong, the old one plays on: {fault}")
             return
-        self._asked.append(lambda: self._adopt(made, table))
+        self._asked.append(lambda: self._adopt(made, table, directions))
 
-    def _adopt(self, made, table):
+    def _adopt(self, made, table, directions):
         old = self.conductor.made
         later = [name for name in ("model", "seed") if getattr(made, name) != getattr(old, name)]
-        self.conductor.adopt(made, table)
+        self.conductor.adopt(made, table, directions)
         self.actions.at_bar("the saved set")
         self.conductor.at_bar.append(lambda step: self.connections.register(made, table))
         self.say("the saved set takes over at the next bar" + (

@@ -18,6 +18,7 @@ from engine.clock import check_bpm
 from engine.errors import EngineError, SetError, suggestion
 from engine.formats.scl import EQUAL, Equal, Tuning
 from engine.midi_parts import midi_of
+from engine.model.directions import checked
 from engine.parts import Fx, Midi, Part
 from engine.table import Table
 
@@ -34,6 +35,7 @@ class Set:
     music            the writer of patterns: `.player(steps_per_token, bars)` (see `mappings`)
     tuning           what note numbers sound as: Tuning("scale.scl", kbm="keys.kbm")
     links            rows of Link and Trigger;  key_part  whose strikes the duck follows
+    directions       concepts to hear, at most 8 names: ("calm",) gives `direction.calm`
     seed             of the model's sampler;  noise_seed  of the kernels' noise, never of a note
     """
     model: str = "embedded"
@@ -52,6 +54,7 @@ class Set:
     key_part: str = ""
     out_level_db: float = 0.0
     links: tuple = ()
+    directions: tuple = ()
     music: object = None
     tuning: object = EQUAL
     name: str = ""
@@ -86,6 +89,7 @@ class Set:
             value = getattr(self, name)
             if not isinstance(value, kind):
                 raise SetError(f"{name} must be {wanted}, got {value!r:.60}")
+        self.directions = checked(self.directions)
         for name in ("seed", "noise_seed"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 2 ** 62:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("engine", "synths", "mappings", "sets", "bench")
+FOLDERS = ("engine", "synths", "mappings", "sets", "studies", "bench")
 FILES = [*sorted(f for name in FOLDERS for f in (ROOT / name).rglob("*.py")), *ROOT.glob("*.py")]
 NAMES = [str(f.relative_to(ROOT)) for f in FILES]
 DIALECT = {"engine.rt", "engine.lanes", "engine.kernels", "engine.param", "engine.voice",

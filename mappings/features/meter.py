@@ -22,6 +22,7 @@ from mappings.features.common import (
     restored,
     unpacked,
 )
+from mappings.features.directions import Directions
 from mappings.features.families import (
     AFTER,
     CORE,
@@ -53,14 +54,16 @@ class Meter:
     """One model's features: learn(...) on calibration rows, freeze() once, then measure(...).
 
     wanted     features that are read, raw or as places, beside the core; None: all there are
+    directions  the set's Directions of this model (`engine.model.directions`), measured too
     signature  of what is measured: a profile with another one was learned by another meter
     layers     what is usual in each layer, for whoever measures with it
     """
     names, ranges, tier_of = NAMES, RANGES, TIER
     signature = f"{PROFILE}-{hashlib.sha256(' '.join(NAMES).encode()).hexdigest()[:12]}"
 
-    def __init__(self, descriptor, wanted=None):
+    def __init__(self, descriptor, wanted=None, directions=()):
         self.descriptor = descriptor
+        self.direct(directions)
         self.families, self.sight = families_of(descriptor)
         self._captured = {name for name, family in FAMILIES.items()
                           if family.tier in descriptor.tiers}
@@ -80,6 +83,15 @@ class Meter:
                 if {feature, feature.rpartition("_")[0]} & set(features)}
         read |= {AFTER[name] for name in read if name in AFTER} | set(self._streams)
         self._streams = [name for name in STREAMS if name in read & self._captured]
+
+    def direct(self, directions):
+        """Measures these directions from now on, and no others."""
+        self.directions, self.names = Directions(directions), self.named(directions)
+
+    @staticmethod
+    def named(directions):
+        """Every feature there is with these directions."""
+        return (*NAMES, *Directions(directions).names)
 
     @staticmethod
     def place_of(name, layers):
@@ -219,7 +231,7 @@ class Meter:
         if self._streams:
             self._stream(state_row, token_row, marks)
             frame.events, frame.rows = self.sight.events, self.sight.rows
-        return self._filled(frame)
+        return self._filled(frame, state_row)
 
     def glance(self, state_row):
         """What a record's STATE says before its TOKEN is there: a frame without the rest, or None
@@ -229,7 +241,8 @@ class Meter:
         self._values[:] = np.nan
         self._read(ON_STATE, state_row, None, None)
         self._glanced = _which(state_row)
-        return self._filled(Frame(int(state_row["seq"]), -1, "", int(state_row["flags"])))
+        return self._filled(Frame(int(state_row["seq"]), -1, "", int(state_row["flags"])),
+                            state_row)
 
     def _read(self, names, state_row, token_row, marks):
         for name in names:
@@ -237,12 +250,13 @@ class Meter:
             if name in self._captured and len(part):
                 family.value(family.look(state_row, token_row, marks), part)
 
-    def _filled(self, frame):
+    def _filled(self, frame, state_row):
         places(self._values, self._grid, self._places)
         raw = zip(NAMES, self._values.tolist(), strict=True)
         unit = zip(NAMES, self._places.tolist(), strict=True)
         frame.raw = {name: x for name, x in raw if math.isfinite(x)}
         frame.unit = {name: x for name, x in unit if math.isfinite(x)}
+        self.directions.add(state_row, frame)
         return frame
 
     def profile(self):
