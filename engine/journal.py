@@ -65,12 +65,15 @@ class Recorder:
         if sum(map(len, self._events)) > LISTED * EVENT.itemsize:
             self.flush()
 
-    def table(self, sample, deck, source, name, noise_seed, table=None):
-        """A set that took over a deck; with its rig table, what its events' numbers stand for."""
+    def table(self, sample, deck, source, name, noise_seed, table=None, directions=()):
+        """A set that took over a deck; with its rig table, what its events' numbers stand for, and
+        the Directions that its features read."""
         self.flush()
         self.chunk(b"TABL", {"sample": sample, "deck": deck, "source": source, "name": name,
                              "noise_seed": noise_seed} | ({} if table is None else {
-                                 "parts": list(table.parts), "paths": table.registry.paths}))
+                                 "parts": list(table.parts), "paths": table.registry.paths}) | ({
+                                     "directions": {d.name: d.layer for d in directions}}
+                                     if directions else {}))
 
     def state(self, row):
         """A STATE row in bf16, its tiers' fields in the order of MEASURED; returns the row rounded
@@ -115,7 +118,8 @@ def frame_data(frame):
     """A frame as JSON data."""
     return {"seq": frame.seq, "token": frame.token, "text": frame.text, "flags": frame.flags,
             "raw": frame.raw, "unit": frame.unit,
-            "marks": [frame.sentence_end, frame.punctuation, frame.paragraph_end]}
+            "marks": [frame.sentence_end, frame.punctuation, frame.paragraph_end]} | (
+                {"steered": frame.steered} if frame.steered else {})
 
 
 def write_step(recorder, step, sample, late, made, frames, notes=(), first=0):

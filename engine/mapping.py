@@ -3,6 +3,8 @@
 How a feature is read is in its name. With its unit, `token.surprisal_nat`, it is read raw; without,
 `token.surprisal`, as its place 0..1 among the calibrated values (a frozen quantile). A feature with
 no unit in its own name (`resid.mid.speed`) means other numbers in other models: always its place.
+The effect of a set's direction is a unit too: `direction.calm_effect` is raw, 1 as in the texts it
+was learned from; `direction.calm` its place.
 
 Thread: control.
 """
@@ -140,7 +142,9 @@ def reading(name, features, where):
     full = {feature: _Reading(feature, _has_unit(feature)) for feature in features}
     places = {feature.rpartition("_")[0]: _Reading(feature, False)
               for feature in features if _has_unit(feature)}
-    known = places | full
+    effects = {f"{feature}_effect": _Reading(feature, True)
+               for feature in features if feature.startswith("direction.")}
+    known = places | full | effects
     if name not in known:
         raise MappingError(f"{where}: reads {name!r}, no feature{suggestion(name, known)}")
     return known[name]

@@ -14,10 +14,12 @@ from engine.conductor import Conductor
 from engine.errors import EngineError, SetError
 from engine.journal import Recorder
 from engine.mapping import read_by
+from engine.model.directions import load_all
 from engine.model.supervisor import Supervised
 from engine.parts import as_fx
 from engine.records import DEARER
 from engine.source import Source
+from engine.steering import with_options
 from engine.table import Rig
 from engine.unit import unit_of
 
@@ -58,6 +60,9 @@ class Options:
     link: bool = False
     follow: bool = False                  # the MIDI clock of midi_in
     controls: str | None = None           # the control file; None: the set's own
+    steering: tuple = ()                  # of ("steer" or "ablate", direction, amount)
+    steer_limit_nat: float | None = None
+    chat: bool | None = None
 
 
 def _range(name, value, low, high):
@@ -76,8 +81,11 @@ def choose(options, path=None):
             _range(name, value, low, high)
     made = sets.load(path or options.set)
     over = {name: getattr(options, name) for name in (
-        "model", "prompt", "bpm", "temperature", "tokens_per_bar", "seed", "noise_seed")
+        "model", "prompt", "bpm", "temperature", "tokens_per_bar", "seed", "noise_seed",
+        "steer_limit_nat", "chat")
         if getattr(options, name) is not None}
+    if options.steering:
+        over |= with_options(made, options.steering)
     return dataclasses.replace(made, **over)
 
 
@@ -101,7 +109,8 @@ def worker_settings(made, limit, throttle=None):
     """What the model process is told."""
     return {"model": made.model, "prompt": made.prompt, "temperature": made.temperature,
             "top_p": made.top_p, "model_seed": made.seed, "limit": limit, "throttle": throttle,
-            **measured_by(made)}
+            "directions": list(made.directions), "steering": made.steering,
+            "steer_limit_nat": made.steer_limit_nat, "chat": made.chat, **measured_by(made)}
 
 
 def sounds_of(made):
@@ -178,12 +187,14 @@ class Performance:
         self.clock = Clock(options.rate_hz, made.bpm)
         self.source = Source(self.supervised)
         self.source.wait_ready(lambda s: self.progress(0.0, f"loading the model ({s:.0f} s)"))
-        self.meter = meter_class()(self.supervised.descriptor, read_by(made))
+        self.directions = load_all(made.directions, self.supervised.descriptor)
+        self.meter = meter_class()(self.supervised.descriptor, read_by(made), self.directions)
         self.source.calibrate(self.meter)
         self.recorder = Recorder(options.record, self.head()) if options.record else None
         if self.recorder:
             self.recorder.states = options.record_states
-            self.recorder.table(0, 0, made.source, made.name, made.noise_seed, self.table)
+            self.recorder.table(0, 0, made.source, made.name, made.noise_seed, self.table,
+                                self.directions)
         self.conductor = Conductor(
             made, self.rig, self.source, self.meter, self.clock, self.recorder, self.live,
             options.bars, made.tokens_per_bar, options.throttle, self.wait)
@@ -203,6 +214,8 @@ class Performance:
         return {"set": made.name, "model": made.model, "prompt": made.prompt, "bpm": made.bpm,
                 "seed": made.seed, "noise_seed": made.noise_seed, "rate_hz": self.options.rate_hz,
                 "tokens_per_bar": made.tokens_per_bar, "temperature": made.temperature,
+                "directions": list(made.directions), "steering": made.steering,
+                "steer_limit_nat": made.steer_limit_nat, "chat": made.chat,
                 "descriptor": self.supervised.descriptor.data(), "live": self.live}
 
     def close(self):

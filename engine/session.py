@@ -12,12 +12,13 @@ from collections import deque
 import numpy as np
 
 from engine import sets
-from engine.actions import WARMER, Actions
+from engine.actions import LEAN, WARMER, Actions
 from engine.clock import STEPS_PER_BAR, Clock
 from engine.connections import Connections
 from engine.errors import EngineError, SetError
 from engine.linked import links_of
 from engine.midi_parts import midi_of
+from engine.model.directions import load_all
 from engine.performance import Options as Options
 from engine.performance import Performance, choose, known_sounds, prepare_aside
 from engine.render import caller
@@ -201,17 +202,20 @@ class Session:
                 self.say("compiling what is new in the saved set")
                 prepare_aside(path)
             table = made.table(rate_hz=self.options.rate_hz)
-            links_of(made, table, self.performance.meter.names)
+            p = self.performance
+            directions = load_all(made.directions, p.meter.descriptor)
+            links_of(made, table, p.meter.named(directions))
             midi_of(made.parts, made.tuning, tuple(made.sends))
         except Exception as fault:            # whatever it is, the old set plays on
             self.say(f"the saved set is wrong, the old one plays on: {fault}")
             return
-        self._asked.append(lambda: self._adopt(made, table))
+        self._asked.append(lambda: self._adopt(made, table, directions))
 
-    def _adopt(self, made, table):
+    def _adopt(self, made, table, directions):
         old = self.conductor.made
-        later = [name for name in ("model", "seed") if getattr(made, name) != getattr(old, name)]
-        self.conductor.adopt(made, table)
+        later = [name for name in ("model", "seed", "steer_limit_nat", "chat")
+                 if getattr(made, name) != getattr(old, name)]
+        self.conductor.adopt(made, table, directions)
         self.actions.at_bar("the saved set")
         self.conductor.at_bar.append(lambda step: self.connections.register(made, table))
         self.say("the saved set takes over at the next bar" + (
@@ -223,11 +227,13 @@ class Session:
         self._asked.append(action)
 
     def key(self, name):
-        """A key by its meaning: next, mute:N, hold, warmer, cooler, filter, panic."""
+        """A key by its meaning: next, mute:N, hold, warmer, cooler, filter, panic, more,
+        less, unsteer."""
         actions = self.actions
         known = {"next": actions.next, "hold": actions.hold, "filter": actions.sweep,
                  "warmer": lambda: actions.warm(WARMER), "cooler": lambda: actions.warm(-WARMER),
-                 "panic": actions.panic}
+                 "panic": actions.panic, "unsteer": actions.unsteer,
+                 "more": lambda: actions.lean(LEAN), "less": lambda: actions.lean(-LEAN)}
         if name.startswith("mute:"):
             parts = list(self.rig.tables[self.conductor.deck].parts)
             number = int(name[5:]) if name[5:].isdecimal() else 0
@@ -265,7 +271,7 @@ class Session:
             levels_db=self.rig.tables[c.deck].levels_db(), master_db=self.rig.master_db(),
             loudness=self.rig.loudness.read(),
             late_blocks=int(counters["late_blocks"]), late_records=c.late_records,
-            late_notes=c.late_notes, model_state=self._model_state,
+            late_notes=c.late_notes, model_state=self._model_state, steering=c.steering.words(),
             ahead_ms=1e3 * (p.clock.place_of(c.step) - self.rig.sample) / self.rig.rate_hz,
             late_events=self.rig.counters()["late_events"], connected=self.connections.words(),
             messages=list(self.messages)[-8:],

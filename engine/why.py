@@ -168,9 +168,18 @@ class Why:
     def _feature(self, name, record, place=None):
         """A feature: its number in the record, its place, and where in the model it is read."""
         raw, unit = record.get("raw", {}), record.get("unit", {})
-        full = name if name in raw else next((n for n in raw if n.rpartition("_")[0] == name), name)
+        full = name if name in raw else next(
+            (n for n in raw if n.rpartition("_")[0] == name), name.removesuffix("_effect"))
         return {"name": name, "value": raw.get(full), "place": unit.get(full) if place is None
-                else place, "read_at": self.place_of(full, self.layers)}
+                else place, "read_at": self._read_at(full)}
+
+    def _read_at(self, name):
+        """Where in the model a feature is read; of a direction its set's table says it."""
+        direction = name.removeprefix("direction.")
+        for entry in self.take.tables[::-1]:
+            if direction in entry.get("directions", ()):
+                return f"the state after layer {entry['directions'][direction]} of {self.layers}"
+        return self.place_of(name, self.layers)
 
     def record(self, seq, link=None, level=0.0):
         """A record of the take; of two with one number, the one that the link wrote `level` from.
@@ -186,7 +195,7 @@ class Why:
     def _off(frame, link, level):
         """How far a link's value for a record is from what was written."""
         values = [frame[part][name] for part in ("raw", "unit") for name in frame[part]
-                  if link.feature in (name, name.rpartition("_")[0])]
+                  if link.feature in (name, name.rpartition("_")[0], f"{name}_effect")]
         return min((abs(link.at(link.share(x)) - level) for x in values), default=math.inf)
 
     @staticmethod

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("engine", "synths", "mappings", "sets", "bench")
+FOLDERS = ("engine", "synths", "mappings", "sets", "studies", "bench")
 FILES = [*sorted(f for name in FOLDERS for f in (ROOT / name).rglob("*.py")), *ROOT.glob("*.py")]
 NAMES = [str(f.relative_to(ROOT)) for f in FILES]
 DIALECT = {"engine.rt", "engine.lanes", "engine.kernels", "engine.param", "engine.voice",
@@ -139,8 +139,8 @@ def test_every_library_is_asked_for():
     project, known = PROJECT["project"], set(sys.stdlib_module_names) | set(FOLDERS) | {"tests"}
     asked = {re.split("[<>=]", line)[0].replace("-", "_") for line in project["dependencies"]}
     extra = {re.split("[<>=]", line)[0] for line in project["optional-dependencies"]["test"]}
-    brought = {"llvmlite", "fluidsynth", "ifaddr", "link", "rtmidi"}
-    # by numba, pyfluidsynth, zeroconf, LinkPython-extern and python-rtmidi
+    brought = {"llvmlite", "fluidsynth", "ifaddr", "link", "rtmidi", "sklearn"}
+    # by numba, pyfluidsynth, zeroconf, LinkPython-extern, python-rtmidi and scikit-learn
     for name, path in zip(NAMES, FILES, strict=True):
         libraries = {one.split(".")[0] for one in imports(path)} - known - asked - brought
         assert libraries <= (extra if name.startswith("bench/") else set()), name

@@ -22,6 +22,7 @@ from mappings.features.common import (
     restored,
     unpacked,
 )
+from mappings.features.directions import Directions
 from mappings.features.families import (
     AFTER,
     CORE,
@@ -45,6 +46,12 @@ def spoken(token_row):
     return token_row["text"][:int(token_row["text_bytes"])].tobytes().decode("utf-8", "ignore")
 
 
+def steered(token_row):
+    """(nat, share) of what steering did to a record's law, () where it did nothing."""
+    nat, share = float(token_row["steer_nat"]), float(token_row["steer_share"])
+    return (nat, share) if math.isfinite(nat) else ()
+
+
 def _which(state_row):
     return int(state_row["seq"]), int(state_row["generation"])
 
@@ -53,14 +60,16 @@ class Meter:
     """One model's features: learn(...) on calibration rows, freeze() once, then measure(...).
 
     wanted     features that are read, raw or as places, beside the core; None: all there are
+    directions  the set's Directions of this model (`engine.model.directions`), measured too
     signature  of what is measured: a profile with another one was learned by another meter
     layers     what is usual in each layer, for whoever measures with it
     """
     names, ranges, tier_of = NAMES, RANGES, TIER
     signature = f"{PROFILE}-{hashlib.sha256(' '.join(NAMES).encode()).hexdigest()[:12]}"
 
-    def __init__(self, descriptor, wanted=None):
+    def __init__(self, descriptor, wanted=None, directions=()):
         self.descriptor = descriptor
+        self.direct(directions)
         self.families, self.sight = families_of(descriptor)
         self._captured = {name for name, family in FAMILIES.items()
                           if family.tier in descriptor.tiers}
@@ -80,6 +89,15 @@ class Meter:
                 if {feature, feature.rpartition("_")[0]} & set(features)}
         read |= {AFTER[name] for name in read if name in AFTER} | set(self._streams)
         self._streams = [name for name in STREAMS if name in read & self._captured]
+
+    def direct(self, directions):
+        """Measures these directions from now on, and no others."""
+        self.directions, self.names = Directions(directions), self.named(directions)
+
+    @staticmethod
+    def named(directions):
+        """Every feature there is with these directions."""
+        return (*NAMES, *Directions(directions).names)
 
     @staticmethod
     def place_of(name, layers):
@@ -211,15 +229,17 @@ class Meter:
         marks = self._reader.read(words, flags)
         frame = Frame(int(state_row["seq"]), int(token_row["token"]), words, flags,
                       sentence_end=marks.sentence_end, punctuation=marks.punctuation,
-                      paragraph_end=marks.paragraph_end)
+                      paragraph_end=marks.paragraph_end, steered=steered(token_row))
         if flags & (UNCOUNTED | CALIBRATION):
             return frame
         known = ON_STATE if self._glanced == _which(state_row) else ()
         self._read([name for name in CORE if name not in known], state_row, token_row, marks)
+        frame.rows = dict(self.families["writes"].rows)
         if self._streams:
             self._stream(state_row, token_row, marks)
-            frame.events, frame.rows = self.sight.events, self.sight.rows
-        return self._filled(frame)
+            frame.events = self.sight.events
+            frame.rows |= self.sight.rows
+        return self._filled(frame, state_row)
 
     def glance(self, state_row):
         """What a record's STATE says before its TOKEN is there: a frame without the rest, or None
@@ -229,7 +249,8 @@ class Meter:
         self._values[:] = np.nan
         self._read(ON_STATE, state_row, None, None)
         self._glanced = _which(state_row)
-        return self._filled(Frame(int(state_row["seq"]), -1, "", int(state_row["flags"])))
+        return self._filled(Frame(int(state_row["seq"]), -1, "", int(state_row["flags"])),
+                            state_row)
 
     def _read(self, names, state_row, token_row, marks):
         for name in names:
@@ -237,12 +258,13 @@ class Meter:
             if name in self._captured and len(part):
                 family.value(family.look(state_row, token_row, marks), part)
 
-    def _filled(self, frame):
+    def _filled(self, frame, state_row):
         places(self._values, self._grid, self._places)
         raw = zip(NAMES, self._values.tolist(), strict=True)
         unit = zip(NAMES, self._places.tolist(), strict=True)
         frame.raw = {name: x for name, x in raw if math.isfinite(x)}
         frame.unit = {name: x for name, x in unit if math.isfinite(x)}
+        self.directions.add(state_row, frame)
         return frame
 
     def profile(self):
