@@ -134,7 +134,7 @@ class Suite:
                           f"such a model cannot be made ({line[:120]})")
                 return
             twin = rehearse.once(dataclasses.replace(self.made, model=folder), self.stage.texts,
-                                 self.bars, self.say)
+                                 self.bars, self.say, self.model.directions)
         scores = self._played(twin.frames, "the untrained model is played")
         nulls.compare(self.mappings, self.wide, scores, UNTRAINED, self.frames, twin.frames)
 
