@@ -133,22 +133,32 @@ def one_at_a_time(mappings, bench, bars, report):
             for k, m in enumerate(mappings):
                 if name not in movers[k] and m.heard(score) != base[k]:
                     movers[k].append(name)
+    here = given(bench.frames)
     for m, moved in zip(mappings, movers, strict=True):
-        _judge_movers(m, moved)
+        _judge_movers(m, moved, here)
 
 
-def _judge_movers(m, moved):
+def given(texts):
+    """Everything that frames carry by name: features, rows, events; and the words."""
+    found = {WORDS}
+    for frames in texts:
+        for frame in frames:
+            found.update(frame.raw, frame.unit, frame.rows, (event[0] for event in frame.events))
+    return found
+
+
+def _judge_movers(m, moved, here):
     strangers = [name for name in moved if name not in m.reads and name not in m.form]
-    dead = [name for name in m.reads if name not in moved]
-    words = []
-    if strangers:
-        words.append(f"moved by {', '.join(strangers)}, which it does not name")
+    lacking = [name for name in m.reads if name not in here]
+    dead = [name for name in m.reads if name not in moved and name in here]
+    words = [f"this model gives no {', '.join(lacking)}"] if lacking else []
     if dead:
         words.append(f"{', '.join(dead)}: named, and moves nothing")
     m.add("only what it names moves it", len(strangers), "0 strangers", not strangers,
-          "; ".join(words))
-    m.add("what it names moves it", len(m.reads) - len(dead), f"all {len(m.reads)} features",
-          not dead and bool(m.reads), "" if m.reads else "it names no feature")
+          f"moved by {', '.join(strangers)}, which it does not name" if strangers else "")
+    count = len(m.reads) - len(lacking)
+    m.add("what it names moves it", count - len(dead), f"all {count} features",
+          not dead and bool(m.reads), "; ".join(words) if m.reads else "it names no feature")
 
 
 # ---- more apart, more different

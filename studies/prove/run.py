@@ -39,7 +39,7 @@ def run(options, report):
                 suite.stage.texts, suite.stage.lengths, suite.stage.said, strict=True)],
         "passed": all(m.passed or m.decorative for m in suite.mappings) and all(
             check.passed is not False for check in suite.checks),
-        "mappings": [described(m) for m in suite.mappings],
+        "mappings": [described(m) for m in (*suite.mappings, *suite.absent)],
         "checks": [vars(check) for check in suite.checks], "fidelity": found,
         "claims": made.claims, "seconds": time.monotonic() - begin,
         "cpu_seconds": time.process_time() - cpu}
