@@ -1,18 +1,12 @@
 """Learning a direction: what was planted is found, in a model's own states; others' tensors."""
-import re
+
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
-from tests.engine.model.test_evidence import EACH, LAYERS, WIDTH, planted
 
-from engine.errors import ModelError
-from engine.model import contrast as contrasts
-from engine.model import directions
-from engine.model.learn import fitted, learn, take_in, usual_in
-from engine.model.reading import Reading
+from engine.model.learn import fitted
+from tests.engine.model.test_evidence import EACH, LAYERS, WIDTH, planted
 
 HUGE = 3                                  # a coordinate with massive activations
 
@@ -33,7 +27,7 @@ def test_a_planted_shift_is_recovered_where_pca_of_the_pairs_is_blind():
     states = np.concatenate([states[:, :1], states], axis=1)
     states[:, :, HUGE] += 1e4 * contrast.positive[:, None]       # and a trap
     reading, usual = twin()
-    found = fitted("x", states, contrast, usual, None, reading)
+    found = fitted("x", lambda: states[:, None], contrast, usual, None, reading)
     rows = np.delete(states[:, 2], HUGE, axis=1)
     truth = np.delete(truth, HUGE) / np.linalg.norm(np.delete(truth, HUGE))
     pairs = rows[:EACH] - rows[EACH:]
