@@ -1,0 +1,93 @@
+"""A set heard without its model: measured frames in, the master's samples out. Thread: control."""
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.clock import STEPS_PER_BAR, Clock
+from engine.conductor import Conductor
+from engine.render import caller
+from engine.rt import QUANTUM
+from engine.table import Rig
+
+RATE_HZ, BLOCK = 48000, 1024
+
+
+@dataclass
+class Heard:
+    """A sound and the frames it was made from: frame k fills samples edges[k] to edges[k + 1].
+
+    places   (name, bar of the section) in each slot
+    """
+    sound: np.ndarray
+    edges: np.ndarray
+    frames: list
+    places: list
+
+
+class Given:
+    """A source of records that were measured already."""
+
+    def __init__(self, frames):
+        self.frames, self.at, self.next_seq, self.enters = frames, 0, 0, None
+
+    def arrive(self):
+        """The next frame, or None behind the last."""
+        if self.at >= len(self.frames):
+            return None
+        self.at += 1
+        return self.frames[self.at - 1], None
+
+    def take(self):
+        """The oldest frame has been played."""
+        self.next_seq += 1
+
+
+class Plain:
+    """A meter of frames that were measured already."""
+
+    def __init__(self, names):
+        self.names = tuple(names)
+
+    def measure(self, frame, token):
+        return frame
+
+
+class Places:
+    """What a conductor tells of its steps: where each stands in the form."""
+
+    def __init__(self):
+        self.found = []
+
+    def step(self, step, sample, made, frames):
+        """One 16th was made."""
+        self.found.append((made.section, made.section_bar))
+
+    def note(self, sample, note):
+        """Notes are heard, not read."""
+
+
+def hear(made, frames, names, bars, noise_seed=None, tail_s=0.0):
+    """Plays frames through a set, offline and into memory; as many frames as the bars need.
+
+    names   all features that a frame may carry
+    """
+    table = made.table(noise_seed, rate_hz=RATE_HZ)
+    rig, clock = Rig(RATE_HZ, 4, made.limiter), Clock(RATE_HZ, made.bpm)
+    rig.load(table)
+    conductor = Conductor(made, rig, Given(frames), Plain(names), clock, bars=bars,
+                          tokens_per_bar=made.tokens_per_bar)
+    conductor.feed = places = Places()
+    total = clock.sample_of(bars * STEPS_PER_BAR) + round(tail_s * RATE_HZ)
+    play, buffer = caller(rig), np.zeros((BLOCK, rig.channels), np.float32)
+    sound, position = np.zeros((total, 2), np.float32), 0
+    while position < total:
+        count = min(BLOCK, total - position)
+        conductor.advance(position + count + QUANTUM)
+        play(buffer, count)
+        rig.collect()
+        sound[position:position + count] = buffer[:count, :2]
+        position += count
+    per_token = STEPS_PER_BAR // made.tokens_per_bar
+    steps = np.arange(0, bars * STEPS_PER_BAR + 1, per_token)
+    return Heard(sound, np.array([clock.sample_of(int(step)) for step in steps]),
+                 list(frames[:len(steps) - 1]), places.found[::per_token])
