@@ -46,6 +46,12 @@ def spoken(token_row):
     return token_row["text"][:int(token_row["text_bytes"])].tobytes().decode("utf-8", "ignore")
 
 
+def steered(token_row):
+    """(nat, share) of what steering did to a record's law, () where it did nothing."""
+    nat, share = float(token_row["steer_nat"]), float(token_row["steer_share"])
+    return (nat, share) if math.isfinite(nat) else ()
+
+
 def _which(state_row):
     return int(state_row["seq"]), int(state_row["generation"])
 
@@ -223,7 +229,7 @@ class Meter:
         marks = self._reader.read(words, flags)
         frame = Frame(int(state_row["seq"]), int(token_row["token"]), words, flags,
                       sentence_end=marks.sentence_end, punctuation=marks.punctuation,
-                      paragraph_end=marks.paragraph_end)
+                      paragraph_end=marks.paragraph_end, steered=steered(token_row))
         if flags & (UNCOUNTED | CALIBRATION):
             return frame
         known = ON_STATE if self._glanced == _which(state_row) else ()
