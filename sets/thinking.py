@@ -4,7 +4,8 @@ needs   stereo out (or none: it renders to a file)
 keys    space next section   p prompt   h hold the model   + - temperature   f filter   ! panic
 heard   left, strings: what attention wrote; right, bells: the MLP; low layers low and early
         drone: each drawbar an axis of the mid-depth state   bell: where the token was settled
-        air: how open the next word is   chords, scenes: phrases
+        glass: how sparse the MLPs are, how far the thought turned
+        air: how open the next word is   bass: how far low layers move   scenes: phrases
 """
 from engine.mapping import Link
 from engine.sets import Fx, Part, Set
@@ -68,5 +69,5 @@ SET = Set(
     sends={"reverb": Fx(REVERB, level_db=-6.0, decay_s=1.2)},
     master=(DJFILTER,), limiter=LIMITER, key_part="pulse",
     out_level_db=4.5,
-    links=LINKS, music=MUSIC,
+    links=LINKS, music=MUSIC, claims={"features": 6, "domains": 0.8},
 )
