@@ -37,18 +37,19 @@ HOUSE_GRAMMARS = (
 )
 
 INTRO = (Entry("kick", 0, offset_db=-4.0), Entry("hat", 0, 0.1, -4.0),
+         Entry("shaker", 0, offset_db=-3.0),
          Entry("pad", 4), Entry("perc", 8, 0.2, -4.0),
          Entry("clap", 8, offset_db=-4.0))
 BUILD = (Entry("kick", 0, offset_db=-2.0), Entry("clap", 0, offset_db=-4.0),
-         Entry("hat", 0, 0.3, -2.0), Entry("pad", 0, offset_db=-2.0),
+         Entry("hat", 0, 0.3, -2.0), Entry("shaker"), Entry("pad", 0, offset_db=-2.0),
          Entry("stab", 0, 0.1, -3.0), Entry("bass", 4, 0.2, -4.0), Entry("perc", 4, 0.2, -3.0))
-DROP = (Entry("kick"), Entry("clap"), Entry("openhat"), Entry("hat", 0, 0.7),
+DROP = (Entry("kick"), Entry("clap"), Entry("openhat"), Entry("shaker"), Entry("hat", 0, 0.7),
         Entry("bass", 0, 0.7), Entry("stab", 0, 0.6), Entry("pad", 0, offset_db=-3.0),
         Entry("ghost", 0, 0.6), Entry("perc", 0, 0.6, reads="mlp.high.sparsity", above=0.35),
         Entry("hook", 8, 0.6, reads="token.entropy_nat", above=0.3))
-BREAK = (Entry("pad", 0, offset_db=1.0), Entry("hook", 0, 0.2, -1.0),
+BREAK = (Entry("pad", 0, offset_db=1.0), Entry("shaker"), Entry("hook", 0, 0.2, -1.0),
          Entry("hat", 4, 0.1, -5.0), Entry("stab", 4, 0.1, -5.0))
-OUTRO = (Entry("kick", 0, offset_db=-2.0), Entry("hat", 0, 0.2, -4.0),
+OUTRO = (Entry("kick", 0, offset_db=-2.0), Entry("shaker"), Entry("hat", 0, 0.2, -4.0),
          Entry("clap", 0, offset_db=-3.0), Entry("pad", 0, offset_db=-3.0),
          Entry("bass", 0, 0.2, -4.0, reads="token.entropy_nat", above=0.4),
          Entry("perc", 0, 0.1, -4.0))

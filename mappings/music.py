@@ -12,7 +12,7 @@ from mappings.harmony import MODES
 
 STEPS = 16                                # sixteenths of a bar
 KINDS = ("hit", "bass", "stab", "hook", "pad")
-FIXED = ("kick", "clap", "openhat")       # roles of the drum grammar, without a row of their own
+FIXED = ("kick", "clap", "openhat", "shaker")       # roles of the drum grammar, without a row of their own
 
 
 @dataclass(frozen=True)
