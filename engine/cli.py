@@ -12,6 +12,7 @@ import typer
 
 from engine import (
     cli_connect,
+    cli_directions,
     cli_features,
     cli_model,
     cli_sounds,
@@ -218,6 +219,7 @@ cli_wires.add(app)
 cli_take.add(app)
 cli_sounds.add(app)
 cli_model.add(app)
+cli_directions.add(app)
 cli_features.add(app)
 
 

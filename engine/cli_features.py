@@ -18,6 +18,7 @@ def features(
     """List the features: name, unit, range, the tier of capture it needs, and what it costs."""
     with console.patience("compiling the features' loops, once on this machine"):
         from engine.mapping import UNITS
+        from engine.model.directions import MOST, everything
         from engine.performance import meter_class
         meter, spent = meter_class(), {}
         if measure:
@@ -33,7 +34,10 @@ def features(
                      "tier": meter.tier_of[name], "family": family,
                      "family_us": spent["families_us"][family] if family else None})
     result = {"features": rows, "shape": spent.get("shape"), "all_us": spent.get("all_us"),
-              "shared_us": spent.get("families_us", {}).get("shared")}
+              "shared_us": spent.get("families_us", {}).get("shared"),
+              "directions": {"name": "direction.NAME", "raw": "direction.NAME_effect", "tier": "T1",
+                             "most": MOST, "known": sorted({
+                                 name for found in everything().values() for name in found})}}
     console.give(result, as_json, table(result))
 
 
@@ -50,6 +54,11 @@ def table(result):
                   f"at {shape['layers']} layers of {shape['width']}, {shape['heads']} heads; of "
                   f"that {result['shared_us']:.0f} us are what all share",
                   "a set pays only for the families that it reads"]
+    more = result["directions"]
+    lines += ["", f"and {more['name']}, tier {more['tier']}, of up to {more['most']} directions "
+              f"that a set names (read as a place; {more['raw']}: raw, 0 as in neutral text, 1 as "
+              "in the texts it was learned from)",
+              f"known: {', '.join(more['known']) or 'none'}; see hiddenstage directions list"]
     return "\n".join(lines)
 
 

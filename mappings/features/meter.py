@@ -86,13 +86,12 @@ class Meter:
 
     def direct(self, directions):
         """Measures these directions from now on, and no others."""
-        self.directions = Directions(directions)
-        self.names = self.named(self.directions.names)
+        self.directions, self.names = Directions(directions), self.named(directions)
 
     @staticmethod
     def named(directions):
-        """Every feature there is, with directions by their features' names."""
-        return (*NAMES, *directions)
+        """Every feature there is with these directions."""
+        return (*NAMES, *Directions(directions).names)
 
     @staticmethod
     def place_of(name, layers):

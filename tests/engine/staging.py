@@ -73,6 +73,13 @@ class Plain:
     def want(self, features):
         self.wanted = features
 
+    def direct(self, directions):
+        self.names = self.named(directions)
+
+    @staticmethod
+    def named(directions):
+        return (*Plain.names, *(f"direction.{one.name}" for one in directions))
+
     def glance(self, state):
         return state
 
