@@ -15,6 +15,7 @@ from engine import (
     cli_directions,
     cli_features,
     cli_model,
+    cli_prove,
     cli_sounds,
     cli_take,
     cli_wires,
@@ -221,6 +222,7 @@ cli_sounds.add(app)
 cli_model.add(app)
 cli_directions.add(app)
 cli_features.add(app)
+cli_prove.add(app)
 
 
 @app.command()

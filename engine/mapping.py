@@ -80,6 +80,7 @@ class Link:
                 (four bars) with the newest record heard up to the line
     steps       at least 2: so many values, evenly spread along the curve; 0: every value
     hysteresis  share of `reads` that the feature must move before the target does
+    decorative  True: it makes no claim, `hiddenstage prove` only measures it
     """
     feature: str
     reads: tuple
@@ -91,6 +92,7 @@ class Link:
     latch: str = ""
     steps: int = 0
     hysteresis: float = 0.0
+    decorative: bool = False
 
     def share(self, x):
         """How far into `reads` a number stands, 0..1."""
@@ -113,12 +115,14 @@ class Trigger:
     target  "kick.strike", or "music.next": the section ends at the next bar line
     level   at the threshold, and at the fullest: at a place of 1, or read raw, four gaps
             (above - rearm) over the threshold
+    decorative  True: it makes no claim, `hiddenstage prove` only measures it
     """
     feature: str
     above: float
     rearm: float
     target: str
     level: tuple = (1.0, 1.0)
+    decorative: bool = False
 
 
 @dataclass(frozen=True)

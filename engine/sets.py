@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from engine.claims import check_claims
 from engine.clip import Clip
 from engine.clock import check_bpm
 from engine.errors import EngineError, SetError, suggestion
@@ -36,6 +37,7 @@ class Set:
     tuning           what note numbers sound as: Tuning("scale.scl", kbm="keys.kbm")
     links            rows of Link and Trigger;  key_part  whose strikes the duck follows
     directions       concepts to hear, at most 8 names: ("calm",) gives `direction.calm`
+    claims           what is heard of the model, for `prove`: {"features": 3, "domains": 0.5}
     seed             of the model's sampler;  noise_seed  of the kernels' noise, never of a note
     """
     model: str = "embedded"
@@ -56,6 +58,7 @@ class Set:
     links: tuple = ()
     directions: tuple = ()
     music: object = None
+    claims: dict = field(default_factory=dict)
     tuning: object = EQUAL
     name: str = ""
     doc: str = ""
@@ -74,8 +77,8 @@ class Set:
             if not isinstance(part, Part) or not str(name).isidentifier():
                 raise SetError(f"parts[{name!r}] must be a plain name and a Part(...)")
         midi_of(self.parts, self.tuning, self.sends)
-        if self.limiter is None:
-            self.limiter = default_limiter()
+        self.limiter = self.limiter or default_limiter()
+        check_claims(self.claims)
         if self.music is None or not hasattr(self.music, "player"):
             raise SetError("music is missing: give a Music(...)")
 

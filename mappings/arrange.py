@@ -3,7 +3,7 @@ from functools import partial
 
 from engine.mapping import Target
 from mappings import drums, harmony
-from mappings.music import STEPS
+from mappings.music import DRUM_TOUCH, STEPS
 from mappings.roles import DRUM_ST, Harmony, Row, Theme, held, rows_of
 from mappings.writer import Mark, varied, write
 
@@ -11,7 +11,6 @@ PHRASE, LINE = 4, 8                       # bars: parts come and go; cells are r
 FULL = 0.35                               # density from which a role plays its full cell
 STILL, TURNED = 0.3, 0.6                  # turns of the text for a cell varied, and written anew
 FIRST_WORDS = 4                           # frames, at least, that a key is read from
-DRUM_TOUCH = {"clap": "resid.low.speed", "openhat": "resid.high.speed"}
 GHOSTS = {"ghost": "clap"}                # roles that another part's voice plays
 
 

@@ -12,7 +12,15 @@ from mappings.harmony import MODES
 
 STEPS = 16                                # sixteenths of a bar
 KINDS = ("hit", "bass", "stab", "hook", "pad")
-FIXED = ("kick", "clap", "openhat", "shaker")       # roles of the drum grammar, without a row of their own
+FIXED = ("kick", "clap", "openhat", "shaker")       # roles of the drum grammar, without a row
+DRUM_TOUCH = {"clap": "resid.low.speed", "openhat": "resid.high.speed"}
+# what decides in a grammar of each kind; what decides the form and the chords; what an edit reads
+DECIDES = {"hit": ("onset", "count", "accent"), "pad": (),
+           "stab": ("onset", "count", "accent", "length"),
+           "hook": ("onset", "count", "pitch", "accent", "length"),
+           "bass": ("onset", "count", "pitch", "accent", "length", "slide")}
+EDIT = ("token.surprisal_nat", "token.entropy_nat", "token.margin_nat", "resid.axis.2")
+FORM = ("text", "resid.mid.turn", *EDIT, *(f"resid.axis.{i}" for i in (1, 3, 4, 5, 6, 7)))
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,7 @@ class Grammar:
     tones     chord tones on offer: 0 root, 1 third, 2 fifth, 3 seventh, + 4 an octave higher
     onset, count, pitch, accent, length, slide   features that decide; "" takes the lower value
     touch     the feature whose place under each strike makes it louder or softer
+    decorative  True: the role makes no claim, `hiddenstage prove` only measures it
     """
     role: str
     kind: str
@@ -43,6 +52,7 @@ class Grammar:
     length: str = ""
     slide: str = ""
     touch: str = ""
+    decorative: bool = False
 
     def __post_init__(self):
         where = f"grammar {self.role!r}"
@@ -157,6 +167,30 @@ class Music:
         return {path: Param(path.partition(".")[2], low, high, low) for path, low, high in (
             ("music.scene", 0.0, 1.0), ("music.chords", 0.0, 1.0), ("music.key", 0.0, 1.0),
             ("music.edits", 0.0, 8.0), ("music.swing", 0.5, 0.6))}
+
+    @property
+    def reads(self):
+        """role -> the features that may move its notes; "": what may move everything: the form,
+        the chords, which cells are renewed, and what is edited."""
+        onsets = [grammar.onset for grammar in self.grammars if hasattr(grammar, "onset")]
+        entries = [entry.reads for scene in self.scenes for entry in scene.entries]
+        touches = [getattr(grammar, "touch", "") for grammar in self.grammars]
+        found = {"": dict.fromkeys(filter(None, (*FORM, *onsets, *entries))),
+                 "edit": dict.fromkeys(filter(None, (*EDIT, *touches))), "punctuation": ("text",),
+                 "fill": ("token.margin_nat", DRUM_TOUCH["clap"])}
+        for grammar in self.grammars:
+            role = "chord" if grammar.kind == "pad" else grammar.role
+            decides = DECIDES.get(grammar.kind, ()) + ("pitch",) * (
+                grammar.kind == "hit" and len(grammar.tones) > 1)
+            names = [getattr(grammar, name, "") for name in (*decides, "touch")]
+            found[role] = dict.fromkeys(filter(None, (*found.get(role, ()), *names)))
+        return {role: tuple(names) for role, names in found.items()}
+
+    @property
+    def decorative(self):
+        """The roles that make no claim."""
+        return tuple(grammar.role for grammar in self.grammars
+                     if getattr(grammar, "decorative", False))
 
     def _check(self, scene, names, roles):
         where = f"scene {scene.name!r}"
