@@ -6,9 +6,7 @@ keys    space next section   1-8 mute kick clap hat openhat bass chords lead pad
 heard   shaker: how much the first layers attend (louder), where the thought stands (left, right)
         kick's length: how far the thought turned   clap's tail: how much the last layers attend
         pad, left to right: another axis of the thought   bass: how open the next word is
-        what decides the patterns of hat, bass, stab and percussion is in mappings/house.py
-decorative   chord hook ghost fill edit punctuation: the model moves them, but what they make of
-        its states is not told from what they make of noise
+decorative   chord hook ghost fill edit punctuation: moved by the model, no more than by noise
 """
 from engine.mapping import Link
 from engine.sets import Fx, Part, Set
@@ -38,26 +36,23 @@ MUSIC = Music(
 )
 
 LINKS = (
-    #    feature               reads         target               writes         curve rise  fall
-    Link("attn.low.write",     (0.05, 0.95), "shaker.level_db",   (-18.0, -1.0), "lin", 0.01, 0.01),
-    Link("resid.axis.1",       (0.1, 0.9),   "shaker.pan",        (-0.8, 0.8),   "lin", 0.02, 0.02),
-    Link("resid.mid.turn",     (0.05, 0.8),  "kick.decay_s",      (0.28, 0.85),  "exp", 0.0,  0.0,
-         latch="bar"),
-    Link("attn.high.write",    (0.1, 0.9),   "clap.decay_s",      (0.1, 0.8),    "exp", 0.0,  0.0,
-         latch="bar"),
-    Link("resid.axis.7",       (0.1, 0.9),   "pad.pan",           (-0.8, 0.8),   "lin", 0.1,  0.1),
-    Link("text.sentence_age_tokens", (0, 30), "pad.reverb_send",  (0.05, 0.7),   "lin", 0.2,  0.2),
-    Link("token.entropy_nat",  (0.3, 4.5),   "bass.cutoff_hz",    (180, 2600),   "exp", 0.02, 0.05),
-    Link("token.surprisal",    (0.1, 0.9),   "bass.env_mod",      (0.2, 0.7),    "lin", 0.02, 0.1),
-    Link("token.margin",       (0.1, 0.9),   "chords.bright",     (0.9, 0.1),    "lin", 0.02, 0.1),
-    Link("resid.axis.3",       (0.1, 0.9),   "chords.index",      (0.6, 4.5),    "lin", 0.02, 0.1),
-    Link("mlp.high.write",     (0.1, 0.9),   "chords.decay_s",    (0.25, 1.4),   "exp", 0.0,  0.0,
-         latch="bar"),
-    Link("mlp.mid.sparsity",   (0.1, 0.9),   "lead.brightness",   (0.2, 0.95),   "lin", 0.05, 0.1),
-    Link("resid.axis.4",       (0.1, 0.9),   "lead.pick_position", (0.05, 0.45), "exp", 0.0,  0.0),
-    Link("resid.high.speed",   (0.1, 0.9),   "openhat.decay_s",   (0.15, 0.8),   "exp", 0.0,  0.0),
-    Link("mlp.high.sparsity",  (0.1, 0.9),   "hat.decay_s",       (0.03, 0.25),  "exp", 0.0,  0.0),
-    Link("mlp.low.write",      (0.1, 0.9),   "perc.decay_s",      (0.05, 0.3),   "exp", 0.0,  0.0),
+    #    feature             reads         target               writes         curve rise  fall
+    Link("attn.low.write",   (0.05, 0.95), "shaker.level_db",   (-18.0, -1.0), "lin", 0.01, 0.01),
+    Link("resid.axis.1",     (0.1, 0.9),   "shaker.pan",        (-0.8, 0.8),   "lin", 0.02, 0.02),
+    Link("resid.mid.turn",   (0.05, 0.8),  "kick.decay_s",      (0.28, 0.85),  "exp", latch="bar"),
+    Link("attn.high.write",  (0.1, 0.9),   "clap.decay_s",      (0.1, 0.8),    "exp", latch="bar"),
+    Link("resid.axis.7",     (0.1, 0.9),   "pad.pan",           (-0.8, 0.8),   "lin", 0.1,  0.1),
+    Link("text.sentence_age_tokens", (0, 30), "pad.reverb_send", (0.05, 0.7),  "lin", 0.2,  0.2),
+    Link("token.entropy_nat", (0.3, 4.5),  "bass.cutoff_hz",    (180, 2600),   "exp", 0.02, 0.05),
+    Link("token.surprisal",  (0.1, 0.9),   "bass.env_mod",      (0.2, 0.7),    "lin", 0.02, 0.1),
+    Link("token.margin",     (0.1, 0.9),   "chords.bright",     (0.9, 0.1),    "lin", 0.02, 0.1),
+    Link("resid.axis.3",     (0.1, 0.9),   "chords.index",      (0.6, 4.5),    "lin", 0.02, 0.1),
+    Link("mlp.high.write",   (0.1, 0.9),   "chords.decay_s",    (0.25, 1.4),   "exp", latch="bar"),
+    Link("mlp.mid.sparsity", (0.1, 0.9),   "lead.brightness",   (0.2, 0.95),   "lin", 0.05, 0.1),
+    Link("resid.axis.4",     (0.1, 0.9),   "lead.pick_position", (0.05, 0.45), "exp"),
+    Link("resid.high.speed", (0.1, 0.9),   "openhat.decay_s",   (0.15, 0.8),   "exp"),
+    Link("mlp.high.sparsity", (0.1, 0.9),  "hat.decay_s",       (0.03, 0.25),  "exp"),
+    Link("mlp.low.write",    (0.1, 0.9),   "perc.decay_s",      (0.05, 0.3),   "exp"),
 )
 
 SET = Set(

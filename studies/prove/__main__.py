@@ -1,4 +1,4 @@
-"""python -m studies.prove SET [PROMPTS]: fidelity alone, for whoever tunes a set. Thread: control."""
+"""python -m studies.prove SET [PROMPTS]: fidelity alone, for whoever tunes a set."""
 import json
 import sys
 
