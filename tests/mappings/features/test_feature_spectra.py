@@ -15,13 +15,11 @@ def test_a_gaussian_matrix_has_the_edges_of_its_law_and_no_power_law():
     assert 1.0 < spectra.stable_rank(weight) < 512.0
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(20))
 def test_a_pareto_tail_has_its_exponent(seed):
     values = (1.0 - np.random.default_rng(seed).uniform(size=500)) ** (-1.0 / 1.5)
     exponent, distance = spectra.power_law(values)
-    assert exponent == pytest.approx(2.5, abs=0.3) and distance <= 0.03
-    whole, _ = spectra.distance_of(np.sort(values))
-    assert whole == pytest.approx(2.5, abs=0.2)
+    assert exponent == pytest.approx(2.5, abs=0.2) and distance <= 0.03
 
 
 def test_sparsity_and_participation():
