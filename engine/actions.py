@@ -13,9 +13,10 @@ from engine.errors import SetError, suggestion
 from engine.follow import nudge
 from engine.records import NOTE, OFF
 from engine.sets import check_temperature
+from engine.steering import LOWEST, check_amount
 
 TEMPERATURE_S = 0.25                      # a model's look-ahead is thrown away at most so often
-WARMER, SWEEP_BARS, SWEEP = 0.1, 2, 0.7
+WARMER, LEAN, SWEEP_BARS, SWEEP = 0.1, 0.25, 2, 0.7
 HELD_S = 3600.0                           # a played note ends by itself after an hour
 MOST_BARS = 256
 
@@ -32,13 +33,13 @@ class Actions:
     def __init__(self, conductor, say, temperature):
         self.conductor, self.say, self.temperature = conductor, say, temperature
         self.pending, self.panics, self.follower, self._tap = "", (), None, Tap()
-        self._told_s, self._wanted, self._asked_s = 0.0, None, 0.0
+        self._told_s, self._wanted, self._asked_s, self._amounts = 0.0, None, 0.0, {}
         self.verbs = {
             "/panic": self.panic, "/next": self.next, "/scene": self.scene, "/prompt": self.prompt,
             "/temperature": self.warm_to, "/hold": self.hold, "/sweep": self.sweep,
             "/tempo": self.tempo, "/ramp": self.ramp, "/nudge": self.nudge, "/tap": self.tap,
             "/start": self.start, "/stop": self.stop, "/continue": self.go_on,
-            "/position": self.position, "/release": self.release}
+            "/position": self.position, "/release": self.release, "/unsteer": self.unsteer}
         self._place = None                # where continue begins, a 16th of the song
 
     def act(self, address, values=(), text="", time_ns=0):
@@ -57,6 +58,8 @@ class Actions:
             if rest[0] not in parts:
                 raise SetError(f"{address}: no part {rest[0]!r}{suggestion(rest[0], parts)}")
             getattr(self, group)(rest[0], *values)
+        elif group in LOWEST and len(rest) == 1:
+            self.steer(f"{group}.{rest[0]}", *self._arguments(address, values, ""))
         elif group == self._table.registry.deck and rest:
             self.move(".".join(rest), *self._arguments(address, values, ""))
         else:
@@ -73,11 +76,17 @@ class Actions:
 
     def attend(self):
         """Now and then: what must not be done too often is done once."""
-        if self._wanted is not None and time.monotonic() - self._told_s > TEMPERATURE_S:
+        if self._wanted is None and not self._amounts or (
+                time.monotonic() - self._told_s <= TEMPERATURE_S):
+            return
+        self._told_s = time.monotonic()
+        if self._wanted is not None:
             self.temperature, self._wanted = self._wanted, None
-            self._told_s = time.monotonic()
             self.conductor.temperature(self.temperature)
             self.say(f"temperature {self.temperature:.1f}")
+        amounts, self._amounts = self._amounts, {}
+        for path, amount in amounts.items():
+            self.conductor.steer(path, amount)
 
     def at_bar(self, text):
         """Shows what waits for the bar."""
@@ -156,6 +165,32 @@ class Actions:
         """Hotter or cooler by a step, at once."""
         wish = self.temperature if self._wanted is None else self._wanted
         self._wanted, self._told_s = min(max(wish + change, 0.0), 2.0), 0.0
+        self.attend()
+
+    def steer(self, path, amount=None):
+        """How far the model is steered along a direction; back to 0 at once."""
+        amounts = self.conductor.steering.amounts
+        amount = check_amount(path, amount, amounts)
+        self._amounts.pop(path, None)
+        if amount != amounts[path]:
+            self._amounts[path] = amount
+            if amount == 0.0:
+                self._told_s = 0.0
+                self.attend()
+
+    def lean(self, change):
+        """Along the first direction of the set, by a step, at once."""
+        path = next(iter(self.conductor.steering.amounts), "steer")
+        now = self._amounts.get(path, self.conductor.steering.amounts.get(path, 0.0))
+        self._told_s = 0.0
+        self.steer(path, min(max(round(now + change, 6), -1.0), 1.0))
+        self.attend()
+
+    def unsteer(self, *_):
+        """Every amount back to 0: the model goes on as it is."""
+        self._amounts = {path: 0.0 for path, amount in self.conductor.steering.amounts.items()
+                         if amount}
+        self._told_s = 0.0
         self.attend()
 
     def hold(self, on=None):

@@ -17,6 +17,7 @@ from engine import (
     cli_model,
     cli_prove,
     cli_sounds,
+    cli_steer,
     cli_take,
     cli_wires,
     console,
@@ -65,11 +66,14 @@ def play(name: SetName = "house", model: Model = None, prompt: Prompt = None,
          midi_in: cli_connect.MidiIn = None, follow: cli_connect.Follow = False,
          osc: cli_connect.Osc = None, osc_to: cli_connect.OscTo = None,
          link: cli_connect.Link = False, controls: cli_connect.Controls = None,
+         steer: cli_steer.Steer = None, ablate: cli_steer.Ablate = None,
+         steer_limit: cli_steer.Limit = None, chat: cli_steer.Chat = False,
          rate: Rate = 48000, block: Block = None, record: Record = None,
          record_states: RecordStates = False, throttle: Throttle = None, as_json: Json = False):
     """Play a set live until Ctrl-C (or render it to a WAV file where there is no sound device)."""
     wires = cli_connect.checked(midi_out, clock, time_code, midi_offset, midi_in, follow, osc,
                                 osc_to, link, controls)
+    wires |= cli_steer.asked(steer, ablate, steer_limit, chat)
     with console.patience("compiling the engine's loops, once on this machine"):
         from engine.performance import Options, choose
     options = Options(
@@ -123,6 +127,8 @@ def render(name: SetName = "house", bars: Bars = DEFAULT_BARS, seed: Seed = None
            tokens_per_bar: TokensPerBar = None, temperature: Temperature = None,
            bpm: Tempo = None, record: Record = None, record_states: RecordStates = False,
            throttle: Throttle = None, midi: MidiFile = None, project: Project = None,
+           steer: cli_steer.Steer = None, ablate: cli_steer.Ablate = None,
+           steer_limit: cli_steer.Limit = None, chat: cli_steer.Chat = False,
            as_json: Json = False):
     """Play a set against virtual time into a WAV file, faster than real time."""
     with console.patience("compiling the engine's loops, once on this machine"):
@@ -131,7 +137,7 @@ def render(name: SetName = "house", bars: Bars = DEFAULT_BARS, seed: Seed = None
         set=name, model=model, prompt=prompt, bpm=bpm, temperature=temperature, seed=seed,
         tokens_per_bar=tokens_per_bar, noise_seed=noise_seed, rate_hz=rate, block=block,
         record=record, record_states=record_states, throttle=throttle, bars=bars, stems=stems,
-        midi=midi, project=project,
+        midi=midi, project=project, **cli_steer.asked(steer, ablate, steer_limit, chat),
         out=out if out or project else console.free_name(Path(name).stem, ".wav")), as_json)
 
 

@@ -16,7 +16,8 @@ from engine.hands import Hands
 from engine.journal import write_step
 from engine.linked import Linked, links_of
 from engine.mapping import read_by
-from engine.records import HOLD, NOTE, PANIC, PROMPT, TEMPERATURE
+from engine.records import HOLD, NOTE, PANIC, PROMPT, STEER, TEMPERATURE
+from engine.steering import Steering
 from engine.transport import Transport
 
 LATE_S = 0.02                             # live: a note that is later is left out
@@ -51,7 +52,7 @@ class Conductor:
         self.faults, self._strange = deque(), set()
         self._adopted = self._retired = None
         self.hands, self.transport, self.midi, self.feed = Hands(self), Transport(self), None, None
-        self._told_bpm, self._causes = 0.0, Causes()
+        self._told_bpm, self._causes, self.steering = 0.0, Causes(), Steering(made)
         self.tune(0)
 
     # ---- records
@@ -166,6 +167,7 @@ class Conductor:
         for frame in frames:
             self.frame = frame
             self.text.append(frame.text)
+            self.steering.heard(frame)
         strikes = self.linked.step(step, sample, frames)
         made = self.player.step(step - self._first_step, frames, late)
         if self.last is None or (made.section, made.cycle) != (self.last.section, self.last.cycle):
@@ -229,6 +231,12 @@ class Conductor:
     def temperature(self, value):
         self._control(TEMPERATURE, value)
 
+    def steer(self, path, amount):
+        """Adds a direction to what the model thinks, "steer.NAME", or takes it out, "ablate.NAME",
+        from the next token on."""
+        self.steering.amounts[path] = amount
+        self._control(STEER, amount, path)
+
     def hold(self, on):
         self.held = on
         self._control(HOLD, float(on))
@@ -290,5 +298,8 @@ class Conductor:
                                 directions)
         if made.temperature != before.temperature:
             self.temperature(made.temperature)
+        for path, amount in made.steering.items():
+            if path in self.steering.amounts and amount != before.steering.get(path):
+                self.steer(path, amount)
         if made.prompt != before.prompt:
             self.prompt(made.prompt)

@@ -194,6 +194,9 @@ class Connections:
         values[self.places["/tempo"]] = c.clock.bpm_at(c.step)
         values[self.places["/hold"]] = c.held
         values[self.places["/sweep"]] = c.hands.swept
+        for path, amount in c.steering.amounts.items():
+            if (place := self.places.get(f"/{path.replace('.', '/')}")) is not None:
+                values[place] = amount
         for part in self.table.parts:
             values[self.places[f"/mute/{part}"]] = part in c.hands.mutes
         if self.timeline.sample is not None:
@@ -227,6 +230,8 @@ class Connections:
             tell(places["/section"], text=made.section, sample=sample)
         for frame in frames:
             tell(places["/token"], text=frame.text, sample=sample)
+            if frame.steered and "/steered" in places:
+                tell(places["/steered"], frame.steered, sample=sample)
             for name, value in frame.raw.items():
                 place = places.get(f"/feature/{name.replace('.', '/')}")
                 if place is not None:

@@ -118,7 +118,8 @@ def frame_data(frame):
     """A frame as JSON data."""
     return {"seq": frame.seq, "token": frame.token, "text": frame.text, "flags": frame.flags,
             "raw": frame.raw, "unit": frame.unit,
-            "marks": [frame.sentence_end, frame.punctuation, frame.paragraph_end]}
+            "marks": [frame.sentence_end, frame.punctuation, frame.paragraph_end]} | (
+                {"steered": frame.steered} if frame.steered else {})
 
 
 def write_step(recorder, step, sample, late, made, frames, notes=(), first=0):

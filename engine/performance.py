@@ -19,6 +19,7 @@ from engine.model.supervisor import Supervised
 from engine.parts import as_fx
 from engine.records import DEARER
 from engine.source import Source
+from engine.steering import with_options
 from engine.table import Rig
 from engine.unit import unit_of
 
@@ -59,6 +60,9 @@ class Options:
     link: bool = False
     follow: bool = False                  # the MIDI clock of midi_in
     controls: str | None = None           # the control file; None: the set's own
+    steering: tuple = ()                  # of ("steer" or "ablate", direction, amount)
+    steer_limit_nat: float | None = None
+    chat: bool | None = None
 
 
 def _range(name, value, low, high):
@@ -77,8 +81,11 @@ def choose(options, path=None):
             _range(name, value, low, high)
     made = sets.load(path or options.set)
     over = {name: getattr(options, name) for name in (
-        "model", "prompt", "bpm", "temperature", "tokens_per_bar", "seed", "noise_seed")
+        "model", "prompt", "bpm", "temperature", "tokens_per_bar", "seed", "noise_seed",
+        "steer_limit_nat", "chat")
         if getattr(options, name) is not None}
+    if options.steering:
+        over |= with_options(made, options.steering)
     return dataclasses.replace(made, **over)
 
 
@@ -102,7 +109,8 @@ def worker_settings(made, limit, throttle=None):
     """What the model process is told."""
     return {"model": made.model, "prompt": made.prompt, "temperature": made.temperature,
             "top_p": made.top_p, "model_seed": made.seed, "limit": limit, "throttle": throttle,
-            **measured_by(made)}
+            "directions": list(made.directions), "steering": made.steering,
+            "steer_limit_nat": made.steer_limit_nat, "chat": made.chat, **measured_by(made)}
 
 
 def sounds_of(made):
@@ -206,6 +214,8 @@ class Performance:
         return {"set": made.name, "model": made.model, "prompt": made.prompt, "bpm": made.bpm,
                 "seed": made.seed, "noise_seed": made.noise_seed, "rate_hz": self.options.rate_hz,
                 "tokens_per_bar": made.tokens_per_bar, "temperature": made.temperature,
+                "directions": list(made.directions), "steering": made.steering,
+                "steer_limit_nat": made.steer_limit_nat, "chat": made.chat,
                 "descriptor": self.supervised.descriptor.data(), "live": self.live}
 
     def close(self):

@@ -119,15 +119,20 @@ TOKEN = np.dtype(
         ("slope_nat", "f4"),
         ("unrest_nat", "f4"),
         ("heat_nat", "f4", len(HEATS)),
+        # steering: how far the law played diverges from the unsteered one, and the share of the way
+        # that the limit let it go
+        ("steer_nat", "f4"),
+        ("steer_share", "f4"),
         ("text_bytes", "i4"),
         ("text", "u1", TEXT_BYTES),
     ],
     align=True,
 )
 
-# One control to the model: kind, the seq after which it holds, a number, a text
+# One control to the model: kind, the seq after which it holds, a number, a text (of STEER: which
+# amount, "steer.NAME" or "ablate.NAME")
 CONTROL_TEXT = 8192
-PROMPT, TEMPERATURE, HOLD, SKIP, STOP = 1, 2, 3, 4, 5
+PROMPT, TEMPERATURE, HOLD, SKIP, STOP, STEER = 1, 2, 3, 4, 5, 6
 CONTROL = np.dtype(
     [
         ("kind", "i8"),
@@ -224,6 +229,7 @@ class Frame:
     unit   feature name -> 0..1, its place among the calibrated values (a frozen quantile)
     events   (name, strength, voice, how many records ago) of what happened
     rows   name -> numbers over depth, notes or steps; for whoever lays them out in time
+    steered  (nat, share) of its TOKEN where the model is steered, else ()
     """
 
     seq: int
@@ -237,6 +243,7 @@ class Frame:
     paragraph_end: bool = False
     events: list = field(default_factory=list)
     rows: dict = field(default_factory=dict)
+    steered: tuple = ()
     of: int = -1                          # a recalled frame (seq -1): the record it recalls
 
     @property

@@ -12,7 +12,7 @@ from collections import deque
 import numpy as np
 
 from engine import sets
-from engine.actions import WARMER, Actions
+from engine.actions import LEAN, WARMER, Actions
 from engine.clock import STEPS_PER_BAR, Clock
 from engine.connections import Connections
 from engine.errors import EngineError, SetError
@@ -213,7 +213,8 @@ class Session:
 
     def _adopt(self, made, table, directions):
         old = self.conductor.made
-        later = [name for name in ("model", "seed") if getattr(made, name) != getattr(old, name)]
+        later = [name for name in ("model", "seed", "steer_limit_nat", "chat")
+                 if getattr(made, name) != getattr(old, name)]
         self.conductor.adopt(made, table, directions)
         self.actions.at_bar("the saved set")
         self.conductor.at_bar.append(lambda step: self.connections.register(made, table))
@@ -226,11 +227,13 @@ class Session:
         self._asked.append(action)
 
     def key(self, name):
-        """A key by its meaning: next, mute:N, hold, warmer, cooler, filter, panic."""
+        """A key by its meaning: next, mute:N, hold, warmer, cooler, filter, panic, more,
+        less, unsteer."""
         actions = self.actions
         known = {"next": actions.next, "hold": actions.hold, "filter": actions.sweep,
                  "warmer": lambda: actions.warm(WARMER), "cooler": lambda: actions.warm(-WARMER),
-                 "panic": actions.panic}
+                 "panic": actions.panic, "unsteer": actions.unsteer,
+                 "more": lambda: actions.lean(LEAN), "less": lambda: actions.lean(-LEAN)}
         if name.startswith("mute:"):
             parts = list(self.rig.tables[self.conductor.deck].parts)
             number = int(name[5:]) if name[5:].isdecimal() else 0
@@ -268,7 +271,7 @@ class Session:
             levels_db=self.rig.tables[c.deck].levels_db(), master_db=self.rig.master_db(),
             loudness=self.rig.loudness.read(),
             late_blocks=int(counters["late_blocks"]), late_records=c.late_records,
-            late_notes=c.late_notes, model_state=self._model_state,
+            late_notes=c.late_notes, model_state=self._model_state, steering=c.steering.words(),
             ahead_ms=1e3 * (p.clock.place_of(c.step) - self.rig.sample) / self.rig.rate_hz,
             late_events=self.rig.counters()["late_events"], connected=self.connections.words(),
             messages=list(self.messages)[-8:],

@@ -1,12 +1,10 @@
-"""Sets: data that happens to be Python. Read by a small interpreter of its own, checked whole.
-Thread: control.
+"""Sets: data that happens to be Python, read by an interpreter of its own (`set_reader`), checked
+whole. Thread: control.
 
 A set file holds a docstring, imports of ours, and assignments of literals and calls of imported
-names. Anything else is refused with its line, so opening a set from a friend runs nothing of
-theirs.
+names.
 """
 import ast
-import importlib
 import importlib.util
 import math
 from dataclasses import dataclass, field
@@ -14,16 +12,17 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from engine.claims import check_claims
-from engine.clip import Clip
 from engine.clock import check_bpm
-from engine.errors import EngineError, SetError, suggestion
+from engine.errors import SetError, suggestion
 from engine.formats.scl import EQUAL, Equal, Tuning
 from engine.midi_parts import midi_of
 from engine.model.directions import checked
 from engine.parts import Fx, Midi, Part
+from engine.set_reader import Reader
+from engine.steering import LIMIT_NAT
+from engine.steering import checked as check_steering
 from engine.table import Table
 
-ROOTS = ("engine", "synths", "mappings")
 LONGEST_LINES = 400
 
 
@@ -38,6 +37,9 @@ class Set:
     links            rows of Link and Trigger;  key_part  whose strikes the duck follows
     directions       concepts to hear, at most 8 names: ("calm",) gives `direction.calm`
     claims           what is heard of the model, for `prove`: {"features": 3, "domains": 0.5}
+    steering         how far the model is steered by them from the start: {"steer.calm": 0.5,
+                     "ablate.fear": 1.0};  steer_limit_nat  how far its next word may diverge
+    chat             prompts are a user's turns, through the model's own template
     seed             of the model's sampler;  noise_seed  of the kernels' noise, never of a note
     """
     model: str = "embedded"
@@ -57,6 +59,9 @@ class Set:
     out_level_db: float = 0.0
     links: tuple = ()
     directions: tuple = ()
+    steering: dict = field(default_factory=dict)
+    steer_limit_nat: float = LIMIT_NAT
+    chat: bool = False
     music: object = None
     claims: dict = field(default_factory=dict)
     tuning: object = EQUAL
@@ -88,11 +93,13 @@ class Set:
                 ("sends", dict, "a dict of name: Fx(...)"),
                 ("master", tuple | list, "a tuple of effects, (A,) for one"),
                 ("links", tuple | list, "a tuple of Link and Trigger rows, (A,) for one"),
+                ("chat", bool, "True or False"),
                 ("tuning", Equal | Tuning, 'a Tuning("scale.scl")')):
             value = getattr(self, name)
             if not isinstance(value, kind):
                 raise SetError(f"{name} must be {wanted}, got {value!r:.60}")
         self.directions = checked(self.directions)
+        self.steering = check_steering(self.directions, self.steering, self.steer_limit_nat)
         for name in ("seed", "noise_seed"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 2 ** 62:
@@ -131,110 +138,6 @@ def default_limiter():
     raise SetError("no limiter is installed: run ./stage again, or give limiter=...")
 
 
-class _Reader:
-    """Evaluates the few kinds of expression a set may hold."""
-
-    OPERATORS = {ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b,
-                 ast.Mult: lambda a, b: a * b, ast.Div: lambda a, b: a / b}
-
-    def __init__(self, where, folder):
-        self.where, self.folder, self.names = where, folder, {}
-
-    def fault(self, node, text):
-        return SetError(f"{self.where}, line {getattr(node, 'lineno', 1)}: {text}")
-
-    def run(self, tree):
-        for node in tree.body:
-            if isinstance(node, ast.ImportFrom):
-                self.take(node)
-            elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(
-                    node.targets[0], ast.Name):
-                self.names[node.targets[0].id] = self.value(node.value)
-            elif not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
-                raise self.fault(node, "a set holds a docstring, imports of ours and assignments, "
-                                       f"not {type(node).__name__.lower()}")
-
-    def take(self, node):
-        root = (node.module or "").split(".")[0]
-        if node.level or root not in ROOTS:
-            raise self.fault(node, f"a set imports from {', '.join(ROOTS)}, not {node.module!r}")
-        try:
-            module = importlib.import_module(node.module)
-        except ImportError as fault:
-            raise self.fault(node, f"no module {node.module!r}: {fault}") from fault
-        for alias in node.names:
-            if not hasattr(module, alias.name) or alias.name.startswith("_"):
-                known = [n for n in vars(module) if n.isupper() or n[:1].isupper()]
-                raise self.fault(node, f"{node.module} has no {alias.name!r}"
-                                       f"{suggestion(alias.name, known)}")
-            self.names[alias.asname or alias.name] = getattr(module, alias.name)
-
-    def value(self, node):
-        kind = type(node)
-        if kind is ast.Constant:
-            return node.value
-        if kind is ast.Name:
-            if node.id not in self.names:
-                raise self.fault(node, f"{node.id!r} is not defined"
-                                       f"{suggestion(node.id, self.names)}")
-            return self.names[node.id]
-        if kind in (ast.Tuple, ast.List):
-            items = [self.value(item) for item in node.elts]
-            return tuple(items) if kind is ast.Tuple else items
-        if kind is ast.Dict and all(node.keys):
-            return self.table(node)
-        if kind is ast.UnaryOp and isinstance(node.op, ast.USub):
-            return self.minus(node)
-        if kind is ast.BinOp and type(node.op) in self.OPERATORS:
-            return self.sum(node)
-        if kind is ast.Call and isinstance(node.func, ast.Name):
-            return self.call(node)
-        raise self.fault(node, f"a set may not hold {kind.__name__.lower()}")
-
-    def table(self, node):
-        try:
-            return {self.value(k): self.value(v)
-                    for k, v in zip(node.keys, node.values, strict=True)}
-        except TypeError as fault:        # a list as a key
-            raise self.fault(node, str(fault)) from fault
-
-    def minus(self, node):
-        value = self.value(node.operand)
-        if not isinstance(value, int | float):
-            raise self.fault(node, f"only a number can be negative, not {value!r:.60}")
-        return -value
-
-    def sum(self, node):
-        left, right = self.value(node.left), self.value(node.right)
-        try:
-            if isinstance(node.op, ast.Mult) and not all(
-                    isinstance(x, int | float) for x in (left, right)):
-                raise TypeError("only numbers multiply")
-            return self.OPERATORS[type(node.op)](left, right)
-        except (TypeError, ZeroDivisionError, OverflowError) as fault:
-            raise self.fault(node, str(fault)) from fault
-
-    def call(self, node):
-        made = self.value(node.func)
-        if not isinstance(made, type) or made.__module__.split(".")[0] not in ROOTS:
-            raise self.fault(node, f"{node.func.id!r} cannot be called in a set")
-        arguments = [self.value(a) for a in node.args]
-        named = {k.arg: self.value(k.value) for k in node.keywords if k.arg}
-        if len(named) < len(node.keywords):
-            raise self.fault(node, "** is not allowed in a set")
-        if made is Tuning and self.folder is None:
-            return EQUAL
-        if made in (Tuning, Clip):
-            named.setdefault("folder", self.folder)
-        try:
-            return made(*arguments, **named)
-        except EngineError as fault:
-            raise self.fault(node, str(fault)) from fault
-        except (TypeError, ValueError, AttributeError, LookupError) as fault:
-            text = str(fault).replace(f"{made.__name__}.__init__()", made.__name__)
-            raise self.fault(node, text) from fault
-
-
 def read(source, where, folder=""):
     """The Set that a set file's text describes; raises SetError with the line.
 
@@ -248,7 +151,7 @@ def read(source, where, folder=""):
         raise SetError(f"{where}, line {line}: not readable: {why}") from fault
     if len(source.splitlines()) > LONGEST_LINES:
         raise SetError(f"{where}: a set has at most {LONGEST_LINES} lines")
-    reader = _Reader(where, folder)
+    reader = Reader(where, folder)
     try:
         reader.run(tree)
     except RecursionError as fault:

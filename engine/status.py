@@ -24,6 +24,7 @@ class Status:
     late_events: int = 0                  # that reached the rig after their sample
     connected: str = ""                   # what the session is connected to, and how it keeps up
     model_state: str = ""
+    steering: str = ""                    # how the model is steered, "" without directions
     messages: list = field(default_factory=list)
     mutes: set = field(default_factory=set)
     pending: str = ""

@@ -6,6 +6,7 @@ OSC, OSCQuery, MIDI learn, layouts and the page are made from these entries and 
 from dataclasses import asdict, dataclass, replace
 
 from engine.mapping import UNITS
+from engine.steering import LOWEST, name_of
 
 KINDS = ("value", "trigger", "out")
 
@@ -68,6 +69,22 @@ OUTS = (
 )
 
 
+STEERED = Entry("/steered", "out", "ff", about="how far steering moved the law of the next word, "
+                "nat, and the share of the way that its limit let it go")
+
+
+def steered(made):
+    """What steers the model along the set's directions."""
+    does = {"steer": "adds {} to what the model thinks, or its opposite; 0 is without",
+            "ablate": "takes {} out of what the model thinks; 0 is without"}
+    found = [Entry(f"/{kind}/{name_of(one)}", "value", "f", low, 1.0,
+                   made.steering.get(f"{kind}.{name_of(one)}", 0.0),
+                   about=does[kind].format(name_of(one)))
+             for one in made.directions for kind, low in LOWEST.items()]
+    return [*found, Entry("/unsteer", "trigger", "", about="nothing steers the model any more")] \
+        if found else []
+
+
 def unit_in(name):
     """The unit that a name ends in: "hz" of "cutoff_hz"; "" for a proportion."""
     last = name.rpartition("_")[2]
@@ -98,8 +115,10 @@ def entries(made, features=()):
                   about=f"strikes {part}: pitch (60 is middle C), level 0..1; held until let go"),
             Entry(f"/let_go/{part}", "trigger", "f", 0.0, 127.0, 60.0,
                   about=f"lets a played note of {part} go")]
+    found += steered(made)
     for path, param, value in zip(registry.paths, registry.params, registry.values, strict=True):
         found.append(Entry(address_of(path, registry.deck), "value", "f", param.low, param.high,
                            value, param.curve, unit_in(param.name), path, path))
-    return [*found, *OUTS, *(Entry(f"/feature/{name.replace('.', '/')}", "out", "f",
+    outs = (*OUTS, STEERED) if made.directions else OUTS
+    return [*found, *outs, *(Entry(f"/feature/{name.replace('.', '/')}", "out", "f",
                                    unit=unit_in(name), about=name) for name in features)]

@@ -21,8 +21,10 @@ TEXT_ROWS, MESSAGES = 4, 3
 FLOOR_DB = -48.0                          # an empty level bar
 MARKS = 2                                 # combining marks kept on one letter
 KEYS = {" ": "next", "h": "hold", "+": "warmer", "=": "warmer", "-": "cooler", "_": "cooler",
-        "f": "filter", "!": "panic", **{str(n): f"mute:{n}" for n in range(1, 9)}}
+        "f": "filter", "!": "panic", "[": "less", "]": "more", "0": "unsteer",
+        **{str(n): f"mute:{n}" for n in range(1, 9)}}
 HELP = "space next 1-8 mute p prompt h hold +/- temp f filter !panic"
+HELP_STEER = " [ ] steer 0 release"
 
 
 def clean(text):
@@ -165,9 +167,11 @@ def rows(status, width, height, line=None):
     words += [Text("", end="")] * (TEXT_ROWS - len(words))
     told = [fit(f"{clock(s)}  {message}", width, "yellow")
             for s, message in status.messages[-MESSAGES:]]
-    typed = fit(HELP, width, "dim") if line is None else fit(
+    keys = HELP + HELP_STEER * bool(status.steering)
+    typed = fit(keys, width, "dim") if line is None else fit(
         f"prompt: {tail(line, width - 10, 1)[0]}▏", width)
-    model = f"model {status.model_state}" + f"; {status.connected}" * bool(status.connected)
+    model = f"model {status.model_state}" + "".join(f"; {words}" for words in (
+        status.connected, status.steering) if words)
     bottom = [rule, _pair(model, f"  {late}", width), *told, typed]
     middle = [rule, *_columns(status, width)]
     room = max(height - len(top) - len(words) - len(bottom), 0)

@@ -14,6 +14,7 @@ from engine.records import CALIBRATION, INVALID, SINK, TEMPLATE, Frame
 SILENT = CALIBRATION | INVALID | SINK | TEMPLATE
 KEPT, TRUSTED = 512, 64                   # frames remembered; enough of them to rank by
 NEVER = -1 << 40
+DIRECTION = "direction."
 BAR, LONGEST = 16, 128                    # steps of a bar; of the longest wait for its tokens
 SPREAD = 0.9                              # of means, against that of places: 1 / root(count)
 GOLDEN = 0.6180339887498949
@@ -32,11 +33,11 @@ def neutral(count):
 
 def read(frame, name):
     """(place 0..1, name read). For an absent feature a present one stands in, of its own family
-    if there is one; without any, the token itself."""
+    if there is one; without any, the token itself. A set's directions stand in for nothing."""
     value = frame.unit.get(name)
     if value is not None and value == value:
         return value, name
-    here = sorted(n for n, v in frame.unit.items() if v == v)
+    here = sorted(n for n, v in frame.unit.items() if v == v and not n.startswith(DIRECTION))
     near = [n for n in here if n.split(".")[0] == name.split(".")[0]] or here
     if near:
         stand_in = near[zlib.crc32(name.encode()) % len(near)]
@@ -114,7 +115,7 @@ class Memory:
         if source.sentence_end:
             self.recalled_end_step = step
         return Frame(-1, source.token, "", 0, {}, unit, sentence_end=source.sentence_end,
-                     of=source.seq)
+                     rows=source.rows, of=source.seq)
 
     @property
     def newest(self):

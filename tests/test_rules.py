@@ -139,8 +139,8 @@ def test_every_library_is_asked_for():
     project, known = PROJECT["project"], set(sys.stdlib_module_names) | set(FOLDERS) | {"tests"}
     asked = {re.split("[<>=]", line)[0].replace("-", "_") for line in project["dependencies"]}
     extra = {re.split("[<>=]", line)[0] for line in project["optional-dependencies"]["test"]}
-    brought = {"llvmlite", "fluidsynth", "ifaddr", "link", "rtmidi"}
-    # by numba, pyfluidsynth, zeroconf, LinkPython-extern and python-rtmidi
+    brought = {"llvmlite", "fluidsynth", "ifaddr", "link", "rtmidi", "sklearn"}
+    # by numba, pyfluidsynth, zeroconf, LinkPython-extern, python-rtmidi and scikit-learn
     for name, path in zip(NAMES, FILES, strict=True):
         libraries = {one.split(".")[0] for one in imports(path)} - known - asked - brought
         assert libraries <= (extra if name.startswith("bench/") else set()), name

@@ -10,6 +10,7 @@ from itertools import islice
 
 from engine.model import text
 from engine.model.capture import CHUNK
+from engine.model.chat import Token
 from engine.model.decode import Context
 from engine.model.sample import Guard, sample, uniform
 from engine.records import END, INVALID, PREFILL, RENEWED, SINK, TEMPLATE
@@ -37,10 +38,12 @@ class Generator:
     """Writes records of one model into rings.
 
     settings  temperature, top_p, repetition_guard, model_seed, first_seq, generation
+    steer     a prepared Steer, or None;  chat  a Chat that prompts go through, or None
     """
 
-    def __init__(self, loaded, capture, rings, settings, ways=None):
-        self.tokenizer, self.ends = loaded.tokenizer, loaded.ends
+    def __init__(self, loaded, capture, rings, settings, ways=None, steer=None, chat=None):
+        self.tokenizer, self.steer, self.chat = loaded.tokenizer, steer, chat
+        self.ends = loaded.ends | (chat.ends if chat else frozenset())
         self.speech = text.Words(loaded.tokenizer)
         self.window = loaded.context
         self.capture, self.rings = capture, rings
@@ -68,18 +71,23 @@ class Generator:
         mark = self.mark if begin and ids[:1] != self.mark else []
         return mark + ids[-(self.window - TAIL):]
 
+    def beginning(self, words):
+        """Token ids of a text that a prompt begins."""
+        return self.chat.open(words) if self.chat else self.encode(words, begin=True)
+
     def open(self, prompt):
         """Begins with a prompt."""
-        self.opening = self.encode(prompt, begin=True)
+        self.opening = self.beginning(prompt)
         self.given.extend(self.opening)
 
     def resume(self, history, prompt="", mid_prompt=False):
         """Takes over after the ids spoken so far; the last is the next record's input."""
         history = [int(i) for i in history]
-        self.opening = self.encode(prompt, begin=True)
+        self.opening = self.beginning(prompt)
         read = 0                          # tokens of a prompt that the history breaks off in
         if mid_prompt:
-            for ids in (self.opening, self.encode(PARAGRAPH + prompt)):
+            later = self.chat and self.chat.follow(prompt) or self.encode(PARAGRAPH + prompt)
+            for ids in (self.opening, later):
                 read = read or broken_off(history, ids)
                 self.given.extend(ids[read:] if read and not self.given else ())
         if not read:
@@ -135,7 +143,10 @@ class Generator:
             if forced:
                 self.guard.push(token)
             self._chunk.append(self._plan(token, forced, place + k, samples and k == len(ids) - 1))
-        logits = self.context.feed(ids, keep=int(samples))
+        if samples and self.steer and self.steer.wanted:
+            logits = self.steer.feed(self.context, ids)
+        else:
+            logits = self.context.feed(ids, keep=int(samples))
         while self._published < len(ids):
             self.rings.wait()
             self._publish()
@@ -146,10 +157,14 @@ class Generator:
     def _plan(self, token, forced, place, samples):
         """(Written, flags, text) of one record to be; the text of a given token is its own."""
         flags = (PREFILL if forced else 0) | self.flags | (SINK if place == 0 else 0)
-        flags |= TEMPLATE if forced and token in self.marks else 0
+        written = isinstance(token, Token)           # by a template: not said
+        flags |= TEMPLATE if written or forced and token in self.marks else 0
         self.flags, piece = 0, ""
         if forced:
             self.words, piece = self.speech.advance(self.words, token)
+        if forced and written:
+            before = self._chunk[-1][0] if self._chunk else self.written and self.written[-1]
+            piece = PARAGRAPH if samples or before and not before.forced else ""
         entry = Written(self.seq + len(self._chunk), token, forced, self.chapter, place,
                         len(self.guard), self.words)
         return entry, flags, piece, samples
@@ -193,7 +208,7 @@ class Generator:
         self.rings.put_token(entry.seq, self.generation, choice.token, flags, said,
                              self.temperature, choice, lens and not invalid and lens.read(
                                  self.capture.stage["resid"][len(self._chunk) - 1], logits,
-                                 choice.token))
+                                 choice.token), self.steer and self.steer.told)
         self.next = choice.token
         if ends:
             self._begin_again()
@@ -207,7 +222,11 @@ class Generator:
 
     def _tail(self):
         """What a renewed context begins with."""
-        return self.mark + self.context.tokens[-TAIL:]
+        return self._head() + self.context.tokens[-TAIL:]
+
+    def _head(self):
+        """What every context begins with: in a chat the question that is being answered."""
+        return self.opening if self.chat else self.mark
 
     def _renew(self, ids):
         """Begins a new context with ids, which are read but not published."""
@@ -253,13 +272,26 @@ class Generator:
             self.context.back(entry.place + 1)
         else:
             recent = [e.token for e in islice(reversed(self.written), TAIL)]
-            self._renew(self.mark + recent[::-1])
+            self._renew(self._head() + recent[::-1])
 
     def prompt(self, words):
         """Reads a new prompt next; what was said last stays said."""
-        ids = self.encode(PARAGRAPH + words if self.written else words, begin=not self.written)
-        self._append(ids)
-        self.opening = self.encode(words, begin=True)
+        if self.chat:
+            self._append(self._turn(words))
+        elif self.written:
+            self._append(self.encode(PARAGRAPH + words))
+        else:
+            self._append(self.encode(words, begin=True))
+        self.opening = self.beginning(words)
+
+    def _turn(self, words):
+        """A further turn after an answer that has begun; else the conversation begins anew."""
+        answers = not self.given and self.next is not None and not isinstance(self.next, Token)
+        ids = self.chat.follow(words) if answers else None
+        if ids is None:
+            self.next = None
+            self._renew([])
+        return ids or self.chat.open(words)
 
     def skip(self):
         """Goes to the next paragraph, in a renewed context."""

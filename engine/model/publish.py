@@ -8,6 +8,7 @@ from engine.ring import BEAT, CLOSED, HEAD, Ring
 
 WAIT_S = 5e-4
 LENS = ("commit", "slope_nat", "unrest_nat", "heat_nat")
+STEERED = ("steer_nat", "steer_share")
 
 
 class Interrupted(Exception):
@@ -30,7 +31,8 @@ class Rings:
         self._words, self._published = self.state.words, self.state.rows["published_ns"]
         self._blank = np.zeros(1, TOKEN)[0]
         self._blank["top_log_probability"] = np.nan
-        for name in ("surprisal_nat", "entropy_nat", "margin_nat", "temperature", *LENS):
+        for name in ("surprisal_nat", "entropy_nat", "margin_nat", "temperature", *LENS,
+                     *STEERED):
             self._blank[name] = np.nan
 
     def beat(self):
@@ -63,9 +65,10 @@ class Rings:
         self.state.publish()
         return flags
 
-    def put_token(self, seq, generation, token, flags, text, temperature, choice=None, lens=None):
-        """Publishes the TOKEN of a record; without a Choice, or without what the lens read, those
-        numbers are absent (NaN)."""
+    def put_token(self, seq, generation, token, flags, text, temperature, choice=None, lens=None,
+                  steered=None):
+        """Publishes the TOKEN of a record; without a Choice, what the lens read or what steering
+        did, those numbers are absent (NaN)."""
         at = int(self.token.words[HEAD]) % self.token.slots
         row = self.token.rows[at]
         self.token.rows[at] = self._blank
@@ -76,7 +79,8 @@ class Rings:
             row["surprisal_nat"], row["entropy_nat"] = choice.surprisal_nat, choice.entropy_nat
             row["margin_nat"] = choice.margin_nat
             row["top_log_probability"] = choice.top[:TOP]
-        for name, value in zip(LENS, lens or (), strict=False):
+        for name, value in (*zip(LENS, lens or (), strict=False),
+                            *zip(STEERED, steered or (), strict=False)):
             row[name] = value
         data = text.encode()[:TEXT_BYTES]
         row["text_bytes"] = len(data)

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.errors import ModelError
 from engine.model.process import Worker, sweep
-from engine.records import HOLD, PROMPT, TEMPERATURE
+from engine.records import HOLD, PROMPT, STEER, TEMPERATURE
 
 __all__ = ["Supervised", "Worker"]
 HISTORY, RESERVE_AFTER_S = 1000, 8.0      # tokens handed over; when the reserve starts loading
@@ -207,6 +207,8 @@ class Supervised:
             raise ModelError("the prompt is empty: type some words")
         if kind == TEMPERATURE:
             self.settings["temperature"] = value
+        elif kind == STEER:
+            self.settings["steering"] = {**self.settings.get("steering", {}), text: value}
         elif kind == HOLD:
             self.settings["held"] = value > 0
         elif kind == PROMPT:

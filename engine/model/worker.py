@@ -14,6 +14,9 @@ features, tiers               what its records are measured by: where a profile 
                               kept, nothing is read first; tiers dearer than T2 that are wanted
 layers, chosen                those tiers only in these; whose heads and rows travel whole
 calibration                   {"text": file, "skip": contexts already taken}: another text
+directions                    names of those that it can be steered by;  steering  {"steer.NAME":
+                              -1..1, "ablate.NAME": 0..1} to begin with;  steer_limit_nat
+chat                          prompts go through the tokenizer's chat template
 """
 import gc
 import json
@@ -26,7 +29,7 @@ from pathlib import Path
 
 from engine.errors import EngineError, ModelError
 from engine.model.process import LOADING, PREFIX
-from engine.records import CONTROL, DEARER, HOLD, PROMPT, SKIP, STOP, TEMPERATURE
+from engine.records import CONTROL, DEARER, HOLD, PROMPT, SKIP, STEER, STOP, TEMPERATURE
 from engine.ring import Ring
 
 DEFAULT_PROMPT = "Once upon a time, when the night was long and the house was quiet,"
@@ -82,6 +85,7 @@ class Session:
 
     def __init__(self, folder, settings):
         from engine.model.capture import Capture, describe
+        from engine.model.chat import Chat
         from engine.model.decode import probe
         from engine.model.discover import discover
         from engine.model.load import load
@@ -101,12 +105,30 @@ class Session:
         self.descriptor = describe(self.loaded.model, found, self.loaded.name, self.loaded.context,
                                    self.loaded.weight_hash, extras,
                                    self.profile["sinks"] if self.profile else (0,))
+        self.steer = self._steer(found)
         self.capture = Capture(found, self.descriptor, extras=extras)
         self.ways = probe(self.loaded.model, self.capture)
+        if self.steer:
+            self.steer.prepare(self.loaded, self.capture, self.ways)
+            self.trouble = self.trouble or self.steer.refused
+        self.chat = Chat(self.loaded.tokenizer, self.loaded.name, self.loaded.context // 2) \
+            if settings.get("chat") else None
         control = Ring(folder / "control", CONTROL)
         self.rings = Rings(folder, self.descriptor, settings.get("limit"), control)
         self.rings.beat()
         self.held = bool(settings.get("held"))
+
+    def _steer(self, found):
+        """The Steer of the directions that are wanted, None without any."""
+        if not (names := self.settings.get("directions")):
+            return None
+        from engine.model.directions import load_all
+        from engine.model.steer import Steer
+        from engine.steering import LIMIT_NAT, checked
+        directions = load_all(names, self.descriptor)
+        limit_nat = self.settings.get("steer_limit_nat", LIMIT_NAT)
+        checked([one.name for one in directions], self.settings.get("steering") or {}, limit_nat)
+        return Steer(found, directions, limit_nat)
 
     def begin(self, settings):
         """Makes the generator and gives it its first task."""
@@ -114,7 +136,11 @@ class Session:
         from engine.model.generate import Generator
         self.settings = settings
         self.rings.state.limit = settings.get("limit") or self.rings.state.slots
-        self.generator = Generator(self.loaded, self.capture, self.rings, settings, self.ways)
+        self.generator = Generator(self.loaded, self.capture, self.rings, settings, self.ways,
+                                   self.steer, self.chat)
+        for path, amount in (settings.get("steering") or {}).items():
+            if self.steer:
+                self.steer.set(path, float(amount))
         self.held = bool(settings.get("held"))
         if settings.get("calibrate", True) and self.profile is None:
             calibrate(self.generator, settings.get("calibration"))
@@ -150,6 +176,8 @@ class Session:
         generator.rewind(after, generation)
         if kind == TEMPERATURE:
             generator.temperature = min(max(value, 0.0), 5.0)
+        elif kind == STEER and generator.steer:
+            generator.steer.set(words, value)
         elif kind == HOLD:
             self.held = value > 0
         elif kind == SKIP:

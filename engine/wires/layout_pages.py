@@ -36,6 +36,7 @@ def controls(entry):
     if not entry.tags:
         return [Control(BUTTON, entry, name)]
     if entry.kind == "value":
+        name = name if entry.path else " ".join(entry.address[1:].split("/"))
         return [Control(FADER, entry, _label(name, entry.unit))]
     if entry.tags == "i" and (entry.low, entry.high) == (0.0, 1.0):
         return [Control(TOGGLE, entry, " ".join(entry.address[1:].split("/")))]

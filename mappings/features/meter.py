@@ -46,6 +46,12 @@ def spoken(token_row):
     return token_row["text"][:int(token_row["text_bytes"])].tobytes().decode("utf-8", "ignore")
 
 
+def steered(token_row):
+    """(nat, share) of what steering did to a record's law, () where it did nothing."""
+    nat, share = float(token_row["steer_nat"]), float(token_row["steer_share"])
+    return (nat, share) if math.isfinite(nat) else ()
+
+
 def _which(state_row):
     return int(state_row["seq"]), int(state_row["generation"])
 
@@ -223,14 +229,16 @@ class Meter:
         marks = self._reader.read(words, flags)
         frame = Frame(int(state_row["seq"]), int(token_row["token"]), words, flags,
                       sentence_end=marks.sentence_end, punctuation=marks.punctuation,
-                      paragraph_end=marks.paragraph_end)
+                      paragraph_end=marks.paragraph_end, steered=steered(token_row))
         if flags & (UNCOUNTED | CALIBRATION):
             return frame
         known = ON_STATE if self._glanced == _which(state_row) else ()
         self._read([name for name in CORE if name not in known], state_row, token_row, marks)
+        frame.rows = dict(self.families["writes"].rows)
         if self._streams:
             self._stream(state_row, token_row, marks)
-            frame.events, frame.rows = self.sight.events, self.sight.rows
+            frame.events = self.sight.events
+            frame.rows |= self.sight.rows
         return self._filled(frame, state_row)
 
     def glance(self, state_row):

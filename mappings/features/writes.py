@@ -2,7 +2,7 @@
 
 attn.BAND.write, mlp.BAND.write   log norm of what the block wrote, in standard deviations of that
 layer on the calibration text, mean over the band: a layer that is always loud does not outvote the
-others. Thread: control.
+others. Rows `writes.attn`, `writes.mlp`: the same of every layer. Thread: control.
 """
 import math
 
@@ -39,7 +39,7 @@ class Writes(Family):
         super().__init__(descriptor)
         self.bands = bands_of(descriptor.layers)
         self.mean = np.full((len(KINDS), descriptor.layers), np.nan)
-        self.spread = np.full_like(self.mean, np.nan)
+        self.spread, self.rows = np.full_like(self.mean, np.nan), {}
 
     def look(self, state, token, marks):
         """Log norms, (2, layers): attention, MLP."""
@@ -59,8 +59,9 @@ class Writes(Family):
         self.mean, self.spread = np.where(known, mean, np.nan), np.where(known, spread, np.nan)
 
     def value(self, look, out):
-        """Writes the bands' standardised means."""
+        """Writes the bands' standardised means; keeps the rows they are of."""
         standard = (look - self.mean) / self.spread
+        self.rows = {f"writes.{kind}": row for kind, row in zip(KINDS, standard, strict=True)}
         for kind in range(len(KINDS)):
             band_means(standard[kind], self.bands, out, kind * len(BANDS))
 

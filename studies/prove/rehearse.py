@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.errors import ModelError
 from engine.mapping import read_by
+from engine.model.directions import load_all
 from engine.model.supervisor import Supervised
 from engine.performance import meter_class, worker_settings
 from engine.records import PROMPT
@@ -66,16 +67,22 @@ def bars_for(made, records=512, low=32, high=128):
 
 
 class Model:
-    """A running model and its meter; `read` gives the records of a text."""
+    """A running model and its meter; `read` gives the records of a text.
 
-    def __init__(self, made, report):
-        self.made = made
-        self.supervised = Supervised(worker_settings(made, None), reserve=False)
+    directions  of another model, to be measured in this one's states; None: its own
+    """
+
+    def __init__(self, made, report, directions=None):
+        self.made, self.directions = made, directions
+        foreign = {} if directions is None else {"directions": [], "steering": {}}
+        self.supervised = Supervised(worker_settings(made, None) | foreign, reserve=False)
         self.supervised.start()
         try:
             source = Source(self.supervised)
             source.wait_ready(lambda s: report(0.0, f"loading the model ({s:.0f} s)"))
             self.descriptor = self.supervised.descriptor
+            if directions is None:
+                self.directions = load_all(made.directions, self.descriptor)
             self.meter = self._meter()
             source.calibrate(self.meter)
             self.profile = self.meter.profile()
@@ -85,7 +92,7 @@ class Model:
         self.fresh = True
 
     def _meter(self):
-        return meter_class()(self.descriptor, read_by(self.made))
+        return meter_class()(self.descriptor, read_by(self.made), self.directions)
 
     def meters(self, count):
         """So many meters of the same calibration, each with a history of its own."""
@@ -184,9 +191,9 @@ def rehearse(model, texts=None, bars=None, report=lambda share, words="": None, 
     return found
 
 
-def once(made, texts, bars, report):
+def once(made, texts, bars, report, directions=None):
     """A Rehearsal with a model of its own, without nulls."""
-    model = Model(made, report)
+    model = Model(made, report, directions)
     try:
         return rehearse(model, texts, bars, report, nulls=False)
     finally:

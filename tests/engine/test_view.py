@@ -37,7 +37,7 @@ def status(**changes):
     return types.SimpleNamespace(**{
         "set": "house", "section": "drop", "section_bar": 5, "section_bars": 16, "bar": 37,
         "beat": 2, "bpm": 126.0, "text": "The tide went out. " * 20, "late_blocks": 0,
-        "late_records": 3, "ahead_ms": 52.0, "late_events": 0, "connected": "",
+        "late_records": 3, "ahead_ms": 52.0, "late_events": 0, "connected": "", "steering": "",
         "features": {f"resid.mid.feature_{n}": n / 12 for n in range(12)},
         "levels_db": dict.fromkeys(parts, -12.0), "master_db": -9.1, "loudness": {
             "momentary_lufs": -14.24, "short_term_lufs": -13.9, "integrated_lufs": -14.3,

@@ -55,7 +55,8 @@ class Page:
         """Nobody looks at the states."""
         return flags
 
-    def put_token(self, seq, generation, token, flags, text, temperature, choice=None, lens=None):
+    def put_token(self, seq, generation, token, flags, text, temperature, choice=None, lens=None,
+                  steered=None):
         """Keeps the text, and the id of a sampled token."""
         self.words.append(text)
         if choice is not None:
