@@ -59,7 +59,7 @@ SET = Set(
     prompt="The night was warm, and down by the harbour the music began.",
     parts={
         "pad":   Part(PAD, voices=16, inserts=(Fx(DRIVE, drive_db=26.0, mix=0.0, level_db=-6.0),),
-                      level_db=-8.0, detune_cents=9.0, attack_s=0.25, release_s=2.5,
+                      level_db=-5.5, detune_cents=9.0, attack_s=0.25, release_s=2.5,
                       reverb_send=0.35),
         "arp":   Part(STRING, voices=12, level_db=1.0, pan=0.2, delay_send=0.3, reverb_send=0.3),
         "bass":  Part(FM, voices=2, level_db=-3.0, ratio=1.0, index=0.8, decay_s=4.0,
@@ -72,6 +72,6 @@ SET = Set(
     },
     sends={"delay": Fx(DELAY, level_db=-4.0, beats=0.75), "reverb": Fx(REVERB, decay_s=4.5)},
     master=(DJFILTER,), limiter=LIMITER,
-    out_level_db=3.0,
+    out_level_db=3.5,
     links=LINKS, music=MUSIC,
 )
