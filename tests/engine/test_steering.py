@@ -19,6 +19,7 @@ from engine.records import STEER, TEMPERATURE, TOKEN, Frame
 from engine.steering import Steering, checked, paths_of, with_options
 from engine.surface import entries
 from engine.wires.layout_pages import pages
+from engine.why_words import token
 from mappings.features.meter import steered
 
 SEA = {"directions": ("calm", "sea"), "steering": {"steer.sea": 0.5}}
@@ -154,6 +155,7 @@ def test_what_steering_did_is_shown_and_kept():
     assert steering.words().endswith("refused, 1 words")
     assert frame_data(Frame(1, 1, "", 0, steered=(0.7, 0.4)))["steered"] == (0.7, 0.4)
     assert "steered" not in frame_data(Frame(1, 1, "", 0))
+    assert token({"seq": 3, "text": "sea", "steered": (0.42, 1.0)}).endswith("steered: 0.42 nat")
 
 
 def test_a_token_says_how_far_it_was_steered():
