@@ -18,8 +18,8 @@ from engine.performance import Options, choose
 from engine.records import STEER, TEMPERATURE, TOKEN, Frame
 from engine.steering import Steering, checked, paths_of, with_options
 from engine.surface import entries
-from engine.wires.layout_pages import pages
 from engine.why_words import token
+from engine.wires.layout_pages import pages
 from mappings.features.meter import steered
 
 SEA = {"directions": ("calm", "sea"), "steering": {"steer.sea": 0.5}}
