@@ -10,21 +10,24 @@ from engine.model.capture import CHUNK, Capture, describe
 from engine.model.decode import Context
 from engine.model.discover import discover
 from engine.model.load import load
+from engine.model.tiers import extras_of
 
 
 class Reading:
     """A loaded model that reads; close() takes its hooks off.
 
-    shape   its Descriptor
+    tiers   the dearer tiers of capture that it is to have, where it can
+    shape   its Descriptor;  found  its map
     """
 
-    def __init__(self, model):
+    def __init__(self, model, tiers=()):
         self.loaded = load(model)
         self.tokenizer, self.window = self.loaded.tokenizer, self.loaded.context
-        found = discover(self.loaded.model)
-        self.shape = describe(self.loaded.model, found, self.loaded.name, self.window,
-                              self.loaded.weight_hash)
-        self.capture = Capture(found, self.shape)
+        self.found = discover(self.loaded.model)
+        extras = extras_of(self.loaded.model, self.found, tiers)
+        self.shape = describe(self.loaded.model, self.found, self.loaded.name, self.window,
+                              self.loaded.weight_hash, extras)
+        self.capture = Capture(self.found, self.shape, extras=extras)
         first = self.tokenizer.bos_token_id
         self.mark = [first] if first is not None else []
         self.marks = frozenset(self.tokenizer.all_special_ids)
