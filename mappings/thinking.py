@@ -80,8 +80,13 @@ class Thinking:
               bar; links may move what they sound like
     scenes    as in `mappings.music`; an entry's role is one of these parts
     tonic_st  the key's;  modes  names in `harmony.MODES`
+<<<<<<< HEAD
     quiet     places under which a layer, or the bell, is not heard
     floor_db  how loud a note is at place 0; 0 dB at place 1
+=======
+    quiet     places under which a layer, or the bell, is not heard;  floor_db  of a note there,
+              0 at place 1
+>>>>>>> main
     """
     scenes: tuple
     lanes: tuple

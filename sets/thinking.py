@@ -69,5 +69,5 @@ SET = Set(
     sends={"reverb": Fx(REVERB, level_db=-3.0, decay_s=1.4)},
     master=(DJFILTER,), limiter=LIMITER, key_part="pulse",
     out_level_db=4.5,
-    links=LINKS, music=MUSIC, claims={"features": 6, "domains": 0.8},
+    links=LINKS, music=MUSIC, claims={"features": 12, "domains": 0.8},
 )
