@@ -8,6 +8,7 @@ import pytest
 
 from engine import records
 from engine.errors import MappingError
+from engine.mapping import UNITS
 from mappings.features import NAMES
 from mappings.features.common import bands_of, curve, places
 from mappings.features.meter import CORE
