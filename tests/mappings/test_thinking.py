@@ -155,14 +155,14 @@ def test_a_wrong_table_is_told(change, words):
 def test_the_set_sounds_and_every_event_resolves(tmp_path):
     import pyloudnorm
     import soundfile
-    made = render(Options("sets/thinking.py", bars=12, out=str(tmp_path / "a.wav"),
+    made = render(Options("sets/thinking.py", bars=6, out=str(tmp_path / "a.wav"),
                           record=str(tmp_path / "a.take")))
     sound, rate_hz = soundfile.read(tmp_path / "a.wav")
     assert np.isfinite(sound).all() and made["not_finite"] == 0 and made["steals"] == 0
     assert np.abs(sound).max() <= 10 ** (-1.0 / 20.0)
     assert -17.0 <= pyloudnorm.Meter(rate_hz).integrated_loudness(sound) <= -11.0
     asked = Why(tmp_path / "a.take")
-    assert len(asked.take.events) > 300 and asked.unresolved() == []
+    assert len(asked.take.events) > 150 and asked.unresolved() == []
     by = {asked.cause(row)["by"] for row in asked.take.events}
     assert {"model", "link", "grammar"} <= by
     ends = asked.take.events[asked.take.events["kind"] == NOTE]
