@@ -13,7 +13,7 @@ from engine.performance import meter_class, worker_settings
 from engine.records import PROMPT
 from engine.source import Source
 
-PATIENCE_S = 120.0                        # without any record
+PATIENCE_S, RESTARTS = 120.0, 3           # without any record; processes that may be lost
 KEPT_BYTES = 400 << 20                    # of raw records of the first text
 STATES = ("resid", "attn", "mlp", "act")
 # unrelated, and of unequal length: 4 to 60 words
@@ -102,25 +102,34 @@ class Model:
         return found
 
     def read(self, text, count):
-        """`count` records of a text, as it would be played from its beginning: copies."""
+        """`count` records of a text, as it would be played from its beginning: copies. A process
+        that is lost on the way is replaced, and the text read again.
+
+        raises  ModelError when that does not help
+        """
         if not self.fresh or text != self.made.prompt:
             self.supervised.control(PROMPT, text=text, after_seq=-1)
-        self.fresh, found, end = False, [], time.monotonic() + PATIENCE_S
-        while len(found) < count:
-            pair = self.supervised.front()
-            if pair is None:
-                state = self.supervised.poll()
-                if state == "failed" or self.supervised.restarts:
-                    raise ModelError(self.supervised.error or "the model process ended")
-                if time.monotonic() > end:
-                    raise ModelError(f"the model gave no record in {PATIENCE_S:.0f} s")
-                time.sleep(0.0005)
-                continue
-            if int(pair[0]["seq"]) >= 0:
-                found.append((pair[0].copy(), pair[1].copy()))
-                end = time.monotonic() + PATIENCE_S
-            self.supervised.pop()
-        return found
+        self.fresh = False
+        for _ in range(RESTARTS):
+            lost, found = self.supervised.restarts, []
+            end = time.monotonic() + PATIENCE_S
+            while len(found) < count and self.supervised.restarts == lost:
+                pair = self.supervised.front()
+                if pair is None:
+                    if self.supervised.poll() == "failed" or time.monotonic() > end:
+                        raise ModelError(self.supervised.error
+                                         or f"the model gave no record in {PATIENCE_S:.0f} s")
+                    time.sleep(0.0005)
+                    continue
+                if int(pair[0]["seq"]) >= 0:
+                    found.append((pair[0].copy(), pair[1].copy()))
+                    end = time.monotonic() + PATIENCE_S
+                self.supervised.pop()
+            if len(found) == count:
+                return found
+            self.supervised.control(PROMPT, text=text, after_seq=-1)
+        raise ModelError(f"the model process ended {RESTARTS} times: "
+                         f"{self.supervised.messages[-1]}")
 
     def frames_of(self, text, count):
         """The frames of a text's first records."""

@@ -9,6 +9,7 @@ from studies.prove import audible, causality, confounds, information, nulls, pap
 from studies.prove.table import Check, mappings_of
 
 GAUSSIAN, UNTRAINED, SHUFFLED = "told from noise", "told from an untrained model", "told shuffled"
+TURNS = 4                                 # places that a text is begun at: other cells
 SHORT_BARS = 48                           # of the performances of one feature alone
 
 
@@ -83,12 +84,13 @@ class Suite:
                                      self.made.tokens_per_bar)
 
     def _played(self, many, words):
-        """Scores of texts from their beginnings, then from their middles."""
-        turned = [frames[len(frames) // 2:] + frames[:len(frames) // 2] for frames in many]
+        """Scores of texts from their beginnings, then begun at each other quarter."""
         found = []
-        for number, frames in enumerate([*many, *turned]):
-            self.say(number / (2 * len(many)), words)
-            found.append(self.play(frames, self.bars))
+        for turn in range(TURNS):
+            for number, frames in enumerate(many):
+                self.say((turn + number / len(many)) / TURNS, words)
+                start = len(frames) * turn // TURNS
+                found.append(self.play(frames[start:] + frames[:start], self.bars))
         return found
 
     def examine(self):
