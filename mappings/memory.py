@@ -65,9 +65,13 @@ class Settled:
 
 
 class Memory:
-    """Frames heard so far, oldest first; `per_bar` tokens make a bar."""
+    """Frames heard so far, oldest first; `per_bar` tokens make a bar.
 
-    def __init__(self, per_bar):
+    absolute  features whose calibrated places stand, where those of the others settle
+    """
+
+    def __init__(self, per_bar, absolute=()):
+        self.absolute = absolute
         self.per_bar = max(1, round(per_bar))
         self.real, self.heard = deque(maxlen=KEPT), deque(maxlen=KEPT)
         self.recalled, self.steady, self.settled = 0, 0, {}
@@ -95,7 +99,8 @@ class Memory:
         for name in frame.unit:
             if name not in settled:
                 settled[name] = Settled()
-        return replace(frame, unit={name: settled[name].place(value)
+        return replace(frame, unit={name: value if name in self.absolute
+                                    else settled[name].place(value)
                                     for name, value in frame.unit.items() if value == value})
 
     def _recall(self, step):
