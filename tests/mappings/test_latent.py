@@ -4,12 +4,17 @@ from collections import Counter
 from dataclasses import replace
 from itertools import product
 
+import numpy as np
 import pytest
+import soundfile
 import texts
 
 from bench._patterns import bars_of, patterns
 from bench.music import LIMITS
+from engine.performance import Options
+from engine.render import render
 from engine.sets import load
+from engine.why import Why
 from mappings.harmony import NAMES
 from mappings.latent_harmony import QUALITIES, RESOLVED, SHARES, TENSE, Wish, planned
 from mappings.music import STEPS
@@ -165,3 +170,19 @@ def test_heads_say_how_the_second_voice_moves():
         notes = [n for step in steps for n in step.notes if n.cause.startswith("counter")]
         assert notes and all(n.seq >= 0 for n in notes)
     assert found == {kind: kind for kind in found}
+
+
+def test_the_set_renders_with_the_embedded_model_and_says_where_each_event_is_from(tmp_path):
+    take, sound = tmp_path / "latent.take", tmp_path / "latent.wav"
+    report = render(Options(set="sets/latent.py", bars=10, out=str(sound), record=str(take)))
+    heard, rate_hz = soundfile.read(sound)
+    assert np.isfinite(heard).all() and 0.1 < report["peak"] <= 10.0 ** (-1.0 / 20.0)
+    loud = heard[:10 * 4 * 60 * rate_hz // 92]
+    assert -24.0 < 10.0 * np.log10((loud ** 2).mean()) < -10.0
+    assert np.abs(heard[-rate_hz // 4:]).max() < 0.02      # no note is stuck
+    why = Why(take)
+    assert not why.unresolved()
+    parts = Counter(note[0] for step in why.take.steps for note in step["notes"])
+    assert set(parts) >= {"pad", "bell", "strings", "bass", "low", "tick"}
+    model = [row for row in why.take.events if why.cause(row)["by"] in ("model", "link")]
+    assert len(model) > 0.9 * len(why.take.events)
