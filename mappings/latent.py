@@ -11,13 +11,13 @@ from mappings.music import Cast, Entry, Grammar, Music, Scene
 CHORD = ("chord.quality", "chord.bass_st", "chord.inversion", "chord.confidence",
          "consonance.tension")
 KEY = ("key.tonic_st", "key.mode", "modulation", "tonicisation")
-MOTION = tuple(f"{group}.{kind}" for group in ("voices", "bands")
-               for kind in ("parallel", "contrary", "oblique"))
+MOTIONS = ("parallel", "contrary", "oblique")
 LINE = ("rubato.work", "melody.step_st", "melody.smoothness", "interval.size_st",
-        "latent.pitch_st", "register.height", "phrase", "rubato.tempo")
-# what decides for all roles: form, key, harmony, who plays
+        "latent.pitch_st", "register.height", "rubato.tempo")
+# what may decide for all roles: form, who plays, what is renewed, key, harmony
 FORM = ("text", "form.likeness", "resid.mid.turn", "voices.crossings_per_token",
-        "octave.resonance", "bands.contrary_excess", "token.entropy_nat", *KEY, *CHORD)
+        "octave.resonance", "rubato.work", "register.bass", "orchestra.percussion",
+        *(f"bands.{kind}" for kind in MOTIONS), *KEY, *CHORD)
 DOWNBEAT = (1.0, *(0.0,) * 15)
 
 LATENT_GRAMMARS = (
@@ -93,10 +93,10 @@ class Latent(Music):
         """role -> the features that move it; "": those that may move every role."""
         return {"": FORM, "chord": ("dynamics.tenor", *CHORD), "octave": (
                     "octave.strongest", "octave.resonance"),
-                "counter": (*MOTION, *LINE, "dynamics.alto"),
+                "counter": (*(f"voices.{kind}" for kind in MOTIONS), *LINE, "dynamics.alto"),
                 "bass": ("register.bass", "chord.voicing_change", "orchestra.pedal",
                          "dynamics.bass"),
-                "melody": (*LINE, "dynamics.soprano"),
+                "melody": (*LINE, "phrase", "dynamics.soprano"),
                 "pulse": ("rhythm.steps", "orchestra.percussion")}
 
     @property
