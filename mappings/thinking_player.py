@@ -141,10 +141,9 @@ class Player:
 
     def _held(self):
         """Drone and bass at the bar line."""
-        notes, music, bar = [], self.music, self.form.section_bar
-        if bar % PHRASE == 0:
-            notes += [Note(part, float(pitch_st), 0.9, 0.0, PHRASE * STEPS, cause="grammar: drone")
-                      for part, pitch_st in music.drones if part in self.active]
+        music = self.music                # a slide to where it is: the drone is held on
+        notes = [Note(part, float(pitch_st), 0.9, 0.0, STEPS + 1.0, True, "grammar: drone")
+                 for part, pitch_st in music.drones if part in self.active]
         if music.bass in self.active:
             pitch, loud = 36 + (self.chord.root - 36) % 12, self.read.unit.get(ROOT, 0.5)
             notes.append(Note(

@@ -64,7 +64,7 @@ SET = Set(
         "drone": Part(ORGAN, voices=2, level_db=0.0, click=0.0),
         "glass": Part(ORGAN, voices=2, level_db=-13.0, click=0.0, bar1=0.0),
         "bass":  Part(FM, voices=2, level_db=-8.0, ratio=1.0, index=0.8, decay_s=4.0),
-        "pulse": Part(KICK808, voices=2, level_db=4.0, decay_s=0.5),
+        "pulse": Part(KICK808, voices=4, level_db=4.0, decay_s=0.5),
     },
     sends={"reverb": Fx(REVERB, level_db=-3.0, decay_s=1.4)},
     master=(DJFILTER,), limiter=LIMITER, key_part="pulse",
