@@ -3,6 +3,7 @@ unless it says so. Thread: control."""
 import math
 
 import numpy as np
+from scipy.stats import rankdata
 
 from studies.prove import stats
 from studies.prove.causality import note_rates
@@ -33,14 +34,22 @@ def rows_of(m, scores):
 
 
 def _within(rates, column):
-    """A column of `note_rates` less the median of its section: what a scene fixes is the form's."""
-    sums = {}
-    for rows in rates:
-        for row in rows:
-            sums.setdefault(row[1], []).append(row[column])
-    usual = {section: float(np.median(values)) for section, values in sums.items()}
-    return [np.array([(row[0], round(row[column] - usual[row[1]], 6)) for row in rows]).reshape(
-        -1, 2) for rows in rates]
+    """[(place, value) of each text] of a column of `note_rates`, both as ranks inside their kind of
+    section, from -0.5 to 0.5: what a scene fixes, and when it comes, is the form's."""
+    rows = [row for some in rates for row in some]
+    places, values = np.zeros(len(rows)), np.zeros(len(rows))
+    for section in {row[1] for row in rows}:
+        where = [k for k, row in enumerate(rows) if row[1] == section]
+        places[where] = ranked([rows[k][0] for k in where])
+        values[where] = ranked([rows[k][column] for k in where])
+    cuts = np.cumsum([len(some) for some in rates])[:-1]
+    return np.split(np.column_stack([places, values]), cuts)
+
+
+def ranked(values):
+    """Ranks from -0.5 to 0.5, equal values alike; to a millionth, so that rounding is none."""
+    order = rankdata(np.round(values, 6))
+    return (order - order.mean()) / max(1, len(order) - 1)
 
 
 def position(texts, random):
