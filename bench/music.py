@@ -108,7 +108,7 @@ def kept_frames(path, prompts, tokens, model):
         if len(data.get(prompt, ())) < tokens:
             data[prompt] = [asdict(frame) for frame in frames_of(prompt, tokens, model)]
             if path:
-                path.write_text(json.dumps(data))
+                path.write_text(json.dumps(data, default=lambda array: array.tolist()))
     return {prompt: [Frame(**frame) for frame in data[prompt]] for prompt in prompts}
 
 

@@ -36,11 +36,16 @@ def learn(
         layer: Layer = None,
         chat: Annotated[bool, typer.Option(
             "--chat", help="put each text into the model's chat template")] = False,
+        tokens: Annotated[str | None, typer.Option(
+            help="a text is the mean over `all` its tokens, or its `last`; default: last with "
+                 "--chat, else all")] = None,
         out: Out = None, as_json: Json = False):
-    """Learn a direction: the difference of the classes' mean states at their last tokens."""
+    """Learn a direction: the difference of the mean states of texts of two classes."""
     from engine.model import contrast as contrasts
     from engine.model.directions import check_name
     check_name(name)
+    if tokens not in (None, "all", "last"):
+        raise ModelError(f"--tokens is all or last, got {tokens!r}")
     if (positive is None) != (negative is None) or positive and contrast:
         raise ModelError("give --contrast FILE, or both --positive FILE and --negative FILE")
     if positive:
@@ -50,12 +55,13 @@ def learn(
     with console.patience("compiling the engine's loops, once on this machine"):
         from engine.model.learn import learn as learned
     with console.progress(f"learning {name}") as report:
-        found, path = learned(name, model, texts, layer, chat, out, report)
+        found, path = learned(name, model, texts, layer, chat, tokens == "last" or
+                              chat and tokens is None, out, report)
     told = found.report
+    alone = f"; of single tokens {told['token_auc']:.3f}" if told["token_auc"] else ""
     lines = [f"{path}: {found.model}, the state after layer {found.layer} of {len(told['aucs'])}",
-             f"held-out AUC {told['auc']:.3f} ({told['nested_auc']:.3f} with the layer chosen "
-             f"without the test texts), with shuffled labels {told['control_auc']:.3f}, "
-             f"p {told['p']:.3f}",
+             f"held-out AUC {told['auc']:.3f}, with shuffled labels {told['control_auc']:.3f}, "
+             f"p {told['p']:.3f}" + alone,
              f"bootstrap cosine {told['cosine']:.2f}, 95 % above {told['cosine_low']:.2f}; one "
              f"effect is {told['one_effect']}",
              "AUC by layer " + " ".join(f"{x:.2f}" for x in told["aucs"])]

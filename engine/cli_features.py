@@ -13,9 +13,18 @@ from engine import console
 def features(
         measure: Annotated[bool, typer.Option(
             "--costs/--no-costs", help="measure the microseconds a token on this machine")] = True,
+        model: Annotated[str | None, typer.Option(
+            help="what this model is made of, measured once: spectra of its states and weights, "
+                 "sparsity, heads; embedded, a folder, or a hub id")] = None,
         as_json: Annotated[bool, typer.Option(
             "--json", help="one JSON object as the last line")] = False):
     """List the features: name, unit, range, the tier of capture it needs, and what it costs."""
+    if model is not None:
+        with console.progress(f"measuring {model}") as report:
+            from engine.model import timbre
+            found = timbre.measure(model, report)
+        console.give(found, as_json, timbre.table(found))
+        return
     with console.patience("compiling the features' loops, once on this machine"):
         from engine.mapping import UNITS
         from engine.model.directions import MOST, everything

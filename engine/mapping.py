@@ -16,7 +16,8 @@ from engine.param import CURVES, Param
 
 STRIKE = Param("strike", 0.0, 1.0, 1.0)   # what a trigger sets off, in a registry
 LATCHES = ("", "step", "bar", "phrase")
-UNITS = ("hz", "db", "s", "st", "beats", "bpm", "nat", "deg", "tokens")
+UNITS = ("hz", "db", "s", "st", "beats", "bpm", "nat", "deg", "tokens",
+         "token", "octaves", "blocks")
 GAPS = 4.0                                # above - rearm gaps over the threshold: full level
 
 

@@ -14,7 +14,8 @@ GAPS = {"gap": 12, "roll": 14, "tumble": 14, "stutter": STEPS}    # where the ki
 def groove(roles):
     """The fixed strikes of a bar: [(role, step, level, cause)]."""
     strikes = []
-    for role, steps, level in (("kick", KICKS, 1.0), ("clap", CLAPS, 0.85), ("openhat", OPEN, 0.7)):
+    for role, steps, level in (("kick", KICKS, 1.0), ("clap", CLAPS, 0.85), ("openhat", OPEN, 0.7),
+                               ("shaker", range(STEPS), 0.7)):
         if role in roles:
             strikes += [(role, s, level if s else level * 0.98, f"grammar: {role}") for s in steps]
     return strikes

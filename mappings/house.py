@@ -10,10 +10,10 @@ HOUSE_GRAMMARS = (
             onset="attn.low.write", count="token.entropy_nat", pitch="resid.axis.1",
             accent="mlp.low.write", length="mlp.low.sparsity", slide="resid.mid.turn",
             touch="resid.low.speed"),
-    Grammar("stab", "stab", form="ab", hits=(2, 4), register=(52, 74), level=0.6,
+    Grammar("stab", "stab", form="ab", hits=(1, 5), register=(52, 74), level=0.6,
             weights=(.5, .1, .5, 1., .15, .25, 1., .5, .15, .5, .8, .6, .1, .6, 1., .3),
             lengths=(0.7, 2.2),
-            onset="attn.mid.write", count="token.entropy_nat", accent="mlp.mid.write",
+            onset="attn.mid.write", count="mlp.mid.sparsity", accent="mlp.mid.write",
             length="token.margin_nat", touch="resid.mid.speed"),
     Grammar("hook", "hook", form="aaba", hits=(3, 6), register=(67, 86), level=0.62,
             weights=(1., .2, .5, .8, .7, .2, .8, .5, .9, .3, .7, .8, .6, .4, .9, .5),
@@ -37,18 +37,19 @@ HOUSE_GRAMMARS = (
 )
 
 INTRO = (Entry("kick", 0, offset_db=-4.0), Entry("hat", 0, 0.1, -4.0),
+         Entry("shaker", 0, offset_db=-3.0),
          Entry("pad", 4), Entry("perc", 8, 0.2, -4.0),
          Entry("clap", 8, offset_db=-4.0))
 BUILD = (Entry("kick", 0, offset_db=-2.0), Entry("clap", 0, offset_db=-4.0),
-         Entry("hat", 0, 0.3, -2.0), Entry("pad", 0, offset_db=-2.0),
+         Entry("hat", 0, 0.3, -2.0), Entry("shaker"), Entry("pad", 0, offset_db=-2.0),
          Entry("stab", 0, 0.1, -3.0), Entry("bass", 4, 0.2, -4.0), Entry("perc", 4, 0.2, -3.0))
-DROP = (Entry("kick"), Entry("clap"), Entry("openhat"), Entry("hat", 0, 0.7),
+DROP = (Entry("kick"), Entry("clap"), Entry("openhat"), Entry("shaker"), Entry("hat", 0, 0.7),
         Entry("bass", 0, 0.7), Entry("stab", 0, 0.6), Entry("pad", 0, offset_db=-3.0),
         Entry("ghost", 0, 0.6), Entry("perc", 0, 0.6, reads="mlp.high.sparsity", above=0.35),
         Entry("hook", 8, 0.6, reads="token.entropy_nat", above=0.3))
-BREAK = (Entry("pad", 0, offset_db=1.0), Entry("hook", 0, 0.2, -1.0),
+BREAK = (Entry("pad", 0, offset_db=1.0), Entry("shaker"), Entry("hook", 0, 0.2, -1.0),
          Entry("hat", 4, 0.1, -5.0), Entry("stab", 4, 0.1, -5.0))
-OUTRO = (Entry("kick", 0, offset_db=-2.0), Entry("hat", 0, 0.2, -4.0),
+OUTRO = (Entry("kick", 0, offset_db=-2.0), Entry("shaker"), Entry("hat", 0, 0.2, -4.0),
          Entry("clap", 0, offset_db=-3.0), Entry("pad", 0, offset_db=-3.0),
          Entry("bass", 0, 0.2, -4.0, reads="token.entropy_nat", above=0.4),
          Entry("perc", 0, 0.1, -4.0))

@@ -67,11 +67,12 @@ class Settled:
 class Memory:
     """Frames heard so far, oldest first; `per_bar` tokens make a bar.
 
+    settles   a feature's place is taken among its own last values; else it stays the calibrated one
     absolute  features whose calibrated places stand, where those of the others settle
     """
 
-    def __init__(self, per_bar, absolute=()):
-        self.absolute = absolute
+    def __init__(self, per_bar, settles=True, absolute=()):
+        self.settles, self.absolute = settles, absolute
         self.per_bar = max(1, round(per_bar))
         self.real, self.heard = deque(maxlen=KEPT), deque(maxlen=KEPT)
         self.recalled, self.steady, self.settled = 0, 0, {}
@@ -80,7 +81,8 @@ class Memory:
 
     def hear(self, step, frames, late, due):
         """The frames that count at this step: those that came, or a recalled one for one due."""
-        fresh = [self._settle(frame) for frame in frames if not frame.flags & SILENT]
+        fresh = [self._settle(frame) if self.settles else frame for frame in frames
+                 if not frame.flags & SILENT]
         for frame in fresh:
             self.real.append(frame)
             self.real_steps.append(step)

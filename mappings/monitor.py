@@ -18,7 +18,7 @@ from mappings.features.acoustic import partials, roughness
 from mappings.music import Scene
 
 PENTATONIC = (0, 3, 5, 7, 10)             # semitones over the tonic, minor
-LOW, HIGH, VOICES = 52, 76, 4             # MIDI numbers of the pad over tonic 57
+LOW, HIGH, VOICES = 52, 76, 3             # MIDI numbers of the pad over tonic 57
 NEUTRAL, LOWEST = 0.5, 0.2                # where a score begins; where the calm ladder does
 NEAR = 5                                  # chords of like roughness that voice leading chooses from
 TONIC = 57                                # the ladders' own
@@ -28,24 +28,29 @@ TONIC = 57                                # the ladders' own
 class Score:
     """What the alarm listens to.
 
-    sources   features, the first that a record has is heard;  sign  -1: falling means alarm
+    sources   features, the first that a record has is heard; with a "-", its fall is the alarm:
+              ("-direction.certain", "token.surprisal_nat")
     tau       tokens;  above, rearm  smoothed places at which the alarm begins and ends
 
     0.69 at tau 8 is passed once in 500 independent uniform places; places of other text are
     measured in tests/mappings/test_monitor.py: never on the neutral text.
     """
     sources: tuple = ("token.surprisal_nat",)
-    sign: int = 1
     tau: float = 8.0
     above: float = 0.69
     rearm: float = 0.58
 
     def __post_init__(self):
-        if not self.sources or self.sign not in (1, -1) or not self.tau > 0.0:
-            raise MappingError("score: needs sources, a sign of 1 or -1, and tau over 0 tokens")
+        if not self.sources or not self.tau > 0.0:
+            raise MappingError("score: needs sources, and tau over 0 tokens")
         if not 0.0 < self.rearm < self.above < 1.0:
             raise MappingError(f"score: needs 0 < rearm < above < 1, got rearm {self.rearm!r} and "
                                f"above {self.above!r}")
+
+    @property
+    def names(self):
+        """The sources' features."""
+        return tuple(name.removeprefix("-") for name in self.sources)
 
 
 class Listener:
@@ -62,17 +67,18 @@ class Listener:
         no alarm, and lets a standing one end.
         """
         s = self.score
-        name = next((n for n in s.sources if math.isfinite(frame.unit.get(n, math.nan))), None)
-        if name is None:
+        known = [(source, name) for source, name in zip(s.sources, s.names, strict=True)
+                 if math.isfinite(frame.unit.get(name, math.nan))]
+        if not known:
             return False
-        place = frame.unit[name]
-        x = place if s.sign > 0 else 1.0 - place
+        source, name = known[0]
+        x = frame.unit[name] if source == name else 1.0 - frame.unit[name]
         if frame.seq < 0:
             x = min(x, s.rearm - 0.05)
         tokens = 1 if self._last is None or frame.seq < 0 else max(1, frame.seq - self._last)
         self._last = frame.seq if frame.seq >= 0 else None
         self.value += (1.0 - math.exp(-tokens / s.tau)) * (x - self.value)
-        self.read, self.record = f"{name} {place:.2f}", frame.record
+        self.read, self.record = name, frame.record
         before, self.on = self.on, self.value > (s.rearm if self.on else s.above)
         return self.on != before
 
@@ -139,22 +145,28 @@ class Line:
     length_steps: float = 4.0
     level: float = 0.6
 
+    @property
+    def names(self):
+        """The features that it reads."""
+        return tuple(name for name in (self.place, self.onset) if name)
+
 
 @dataclass(frozen=True)
 class Monitor:
     """A whole set's music: scenes of `mappings.music`, lines, a score and what its alarm moves.
 
-    tonics    MIDI number near 57 that each scene stands on, in their order
+    tonics    MIDI numbers near 57, one for each scene;  key  the feature that chooses which
     beats     sixteenths of the pulse, calm and alarmed
     alarmed   (path, calm, alarmed) of parameters that the alarm moves
     """
     scenes: tuple
     lines: tuple
     score: Score = field(default_factory=Score)
-    tonics: tuple = (57, 55, 60, 52)
+    tonics: tuple = (57, 55, 60, 52, 59)
+    key: str = "resid.axis.3"
     beats: tuple = ((0, 8), (0, 4, 8, 12))
     alarmed: tuple = ()
-    targets = {}
+    targets, decorative = {}, ("punctuation",)
 
     def __post_init__(self):
         for scene in self.scenes:
@@ -166,8 +178,14 @@ class Monitor:
     @property
     def features(self):
         """The names that it reads."""
-        return (*self.score.sources, *{name for line in self.lines
-                                       for name in (line.place, line.onset) if name})
+        return (*self.score.names, self.key, *{name for line in self.lines for name in line.names})
+
+    @property
+    def reads(self):
+        """Role -> the features that may move it; "" what may move all."""
+        found = {"": (self.key, "text"), "pad": self.score.names, "alarm": self.score.names,
+                 "punctuation": ("text",)}
+        return found | {line.role: line.names for line in self.lines}
 
     def player(self, steps_per_token=2, bars=None):
         """A player of this music."""

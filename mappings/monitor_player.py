@@ -11,8 +11,9 @@ from mappings.memory import Memory, read
 from mappings.monitor import TONIC, Listener, chord
 from mappings.music import STEPS
 
-PHRASE, BEAT, HALF = 4, 4, 8              # bars of a written line; steps between chords: on, off
-SOFTER = 0.05                             # each higher note of a chord
+PHRASE, BEAT, KEYED = 4, 4, 32            # bars of a written line; steps; tokens that say a key
+MOVED = 0.12                              # of the ladder, for another chord inside a bar
+SOFTEST, LOUDER, SOFTER = 0.42, 0.3, 0.05     # a chord's level; by its share; each higher note
 HEART_ST, TONE_ST, BELL_ST = 60.0, 36, 19     # the pulse; alarm and bell over the tonic
 
 
@@ -24,9 +25,9 @@ class MonitorPlayer:
 
     def __init__(self, music, steps_per_token=2, bars=None):
         self.music, self.due = music, max(1, round(steps_per_token))
-        self.memory, self.form = Memory(STEPS / steps_per_token), Form(music.scenes, bars)
-        self.listener, self.chord, self.cells, self.visits = Listener(music.score), None, {}, 0
-        self.tense = False                # whether the sounding chord is
+        self.memory = Memory(STEPS / steps_per_token, settles=False)
+        self.form, self.listener = Form(music.scenes, bars), Listener(music.score)
+        self.tonic, self.cells, self.chord, self.share = music.tonics[0], {}, None, (False, -1.0)
 
     def next_section(self):
         """The performer's wish: the section ends at the next bar line."""
@@ -41,10 +42,6 @@ class MonitorPlayer:
     def turn(self, path, value):
         """No link decides anything in this music's place."""
 
-    @property
-    def tonic(self):
-        return self.music.tonics[self.visits % len(self.music.tonics)]
-
     def step(self, step, frames, late):
         """The notes and targets of 16th number `step`, from the frames due in it."""
         place, listener = step % STEPS, self.listener
@@ -52,8 +49,9 @@ class MonitorPlayer:
         heard = [frame for frame in frames if any(f.seq == frame.seq for f in fresh)]
         turned = [listener.hear(frame) for frame in heard or fresh]
         if place == 0 and step:
-            opens = self.form.advance(self.memory.phrase_ended(step), lambda options: options[0])
-            self.visits += opens
+            if self.form.advance(self.memory.phrase_ended(step), lambda options: options[0]):
+                others = [tonic for tonic in self.music.tonics if tonic != self.tonic]
+                self.tonic = self.memory.choose(self.music.key, KEYED, others or self.music.tonics)
         if self.form.done:
             return self._made([], [])
         if place == 0 and self.form.section_bar % PHRASE == 0:
@@ -75,9 +73,10 @@ class MonitorPlayer:
 
     # ---- what the alarm does
     def _said(self, role):
-        """A cause: the role, and the reading that moved the score last."""
-        heard = self.listener
-        return f"{role} score {heard.value:.2f}: {heard.read}" if heard.read else f"grammar: {role}"
+        """A cause: the role, and what the score reads."""
+        read = self.listener.read
+        return f"{role}: {read} over {round(self.music.score.tau)} tokens" if read else (
+            f"grammar: {role}")
 
     def _alarm(self):
         on = self.listener.on
@@ -99,15 +98,18 @@ class MonitorPlayer:
         return notes
 
     def _pad(self, place):
-        """A chord as rough as the score is high: two a bar, one a beat while the alarm is on."""
-        on = self.listener.on
-        if place % BEAT or not self._plays("pad") or place % HALF and not (on or self.tense):
+        """A chord as rough, and as loud, as the score is high: one a bar, and at any beat at which
+        the score has moved."""
+        now, before = (self.listener.on, self.listener.share), self.share
+        moved = now[0] != before[0] or abs(now[1] - before[1]) > MOVED
+        if place % BEAT or not self._plays("pad") or place and not moved:
             return []
-        self.chord, self.tense = chord(on, self.listener.share, self.chord), on
-        shift, cause = self.tonic - TONIC, self._said("pad")
-        length = (BEAT if on else HALF - place % HALF) - 0.2
-        return [Note("pad", float(pitch + shift), 0.62 - SOFTER * i, 0.0, length, False, cause,
-                     self.listener.record) for i, pitch in enumerate(self.chord)]
+        self.share, self.chord = now, chord(*now, self.chord)
+        shift, level = self.tonic - TONIC, SOFTEST + LOUDER * (now[0] + now[1]) / 2.0
+        length = (BEAT if now[0] else 2 * BEAT) - 0.2
+        cause, seq = self._said("pad"), self.listener.record
+        return [Note("pad", float(pitch + shift), level - SOFTER * i, 0.0, length, False, cause,
+                     seq) for i, pitch in enumerate(self.chord)]
 
     def _bell(self, fresh):
         """Where a sentence ends, the fifth rings."""

@@ -12,7 +12,7 @@ from mappings.harmony import MODES
 
 STEPS = 16                                # sixteenths of a bar
 KINDS = ("hit", "bass", "stab", "hook", "pad")
-FIXED = ("kick", "clap", "openhat")       # roles of the drum grammar, without a row of their own
+FIXED = ("kick", "clap", "openhat", "shaker")       # roles of the drum grammar, without a row
 DRUM_TOUCH = {"clap": "resid.low.speed", "openhat": "resid.high.speed"}
 # what decides in a grammar of each kind; what decides the form and the chords; what an edit reads
 DECIDES = {"hit": ("onset", "count", "accent"), "pad": (),
@@ -34,7 +34,6 @@ class Grammar:
     tones     chord tones on offer: 0 root, 1 third, 2 fifth, 3 seventh, + 4 an octave higher
     onset, count, pitch, accent, length, slide   features that decide; "" takes the lower value
     touch     the feature whose place under each strike makes it louder or softer
-    decorative  True: the role makes no claim, `hiddenstage prove` only measures it
     """
     role: str
     kind: str
@@ -52,7 +51,6 @@ class Grammar:
     length: str = ""
     slide: str = ""
     touch: str = ""
-    decorative: bool = False
 
     def __post_init__(self):
         where = f"grammar {self.role!r}"
@@ -131,6 +129,8 @@ class Music:
     levels_db   each part's own level, to which a scene's offset is added
     delay_send  of the stab's part, where an echo thrown by a sentence end returns to; None: none
                 is thrown
+    decorative  roles, as the causes of their notes begin, that make no claim: `hiddenstage prove`
+                only measures them
     """
     scenes: tuple
     grammars: tuple
@@ -142,6 +142,7 @@ class Music:
     edits: int = 3
     levels_db: dict = field(default_factory=dict)
     delay_send: float | None = None
+    decorative: tuple = ()
 
     def __post_init__(self):
         if not self.scenes or not self.casts or not self.tonics:
@@ -185,12 +186,6 @@ class Music:
             names = [getattr(grammar, name, "") for name in (*decides, "touch")]
             found[role] = dict.fromkeys(filter(None, (*found.get(role, ()), *names)))
         return {role: tuple(names) for role, names in found.items()}
-
-    @property
-    def decorative(self):
-        """The roles that make no claim."""
-        return tuple(grammar.role for grammar in self.grammars
-                     if getattr(grammar, "decorative", False))
 
     def _check(self, scene, names, roles):
         where = f"scene {scene.name!r}"

@@ -16,7 +16,7 @@ from mappings.music import Scene
 BANDS, HALVES = ("low", "mid", "high"), 2
 GROUPS = len(BANDS) * HALVES              # places that a token's depth is laid out on
 ROWS = ("writes.attn", "writes.mlp", "text")        # read, and no features
-MODE, SCENE = "resid.axis.2", "token.margin_nat"
+MODE, SCENE, ROOT = "resid.axis.2", "token.margin_nat", "resid.low.speed"
 LOOP = tuple(f"resid.axis.{k}" for k in (3, 4, 5, 6))
 FORM = (SCENE, MODE, *LOOP, "text")
 LATEST = 0.9                              # of its place: still before the next group's
@@ -62,7 +62,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Bell:
-    """What is struck where the sweep settles: `depth` says when, `loud` how loud."""
+    """What is struck where the sweep settles: `depth` says when, `loud` how loud, or not at all."""
     part: str = "bell"
     depth: str = "crescendo.commit"
     loud: str = "token.surprisal_nat"
@@ -75,11 +75,13 @@ class Thinking:
 
     lanes     who plays attention and the MLP;  bell  where the sweep settles
     drones    (part, MIDI number) of the notes that are held throughout
-    bass, air, pulse   parts of the grammar, "" for none: the chord's root, a tick on each place of
-              the token, two beats a bar; links may move what they sound like
+    bass      who plays the chord's root, as loud as the low layers move the state
+    air, pulse   parts of the grammar, "" for none: a tick on each place of the token, two beats a
+              bar; links may move what they sound like
     scenes    as in `mappings.music`; an entry's role is one of these parts
     tonic_st  the key's;  modes  names in `harmony.MODES`
-    quiet     places under which a layer is not heard;  floor_db  of a note there, 0 at place 1
+    quiet     places under which a layer, or the bell, is not heard;  floor_db  of a note there,
+              0 at place 1
     """
     scenes: tuple
     lanes: tuple
@@ -126,7 +128,7 @@ class Thinking:
                  for lane in self.lanes for group in range(GROUPS)}
         if self.bell:
             roles["bell"] = self.bell.depth, self.bell.loud
-        return {"": FORM, "chord": FORM} | roles
+        return {"": FORM, "bass": (ROOT,)} | roles
 
     @property
     def features(self):

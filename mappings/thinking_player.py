@@ -8,11 +8,12 @@ import math
 
 from engine.errors import MappingError, suggestion
 from engine.mapping import Note, Step, Target
+from engine.records import Frame
 from mappings import harmony
 from mappings.form import Form
 from mappings.memory import GOLDEN, Memory
 from mappings.music import STEPS
-from mappings.thinking import BANDS, GROUPS, HALVES, LOOP, MODE, SCENE
+from mappings.thinking import BANDS, GROUPS, HALVES, LOOP, MODE, ROOT, SCENE
 
 PHRASE, CHORD_BARS = 4, 2
 RISES = (0.6, 0.85)                       # places from which a note is one, two chord tones higher
@@ -51,8 +52,8 @@ class Player:
         self.music, self.due = music, max(1, round(steps_per_token))
         self.memory = Memory(STEPS / steps_per_token)
         self.form, self.opens = Form(music.scenes, bars), True
-        self.degrees, self.mode, self.chosen, self.read = (1, 6, 3, 7), music.modes[0], "", -1
-        self.chord, self.waiting = None, []
+        self.degrees, self.mode, self.chosen = (1, 6, 3, 7), music.modes[0], "the first chords"
+        self.chord, self.keyed, self.read, self.waiting = None, False, Frame(-1, -1, "", 0), []
 
     def next_section(self):
         """The performer's wish: the section ends at the next bar line."""
@@ -89,11 +90,13 @@ class Player:
             self.opens = self.form.advance(self.memory.phrase_ended(step), self._choose_scene)
         if self.form.done:
             return self._made([], [])
+        if fresh:
+            self.read = heard.get(fresh[-1].seq, fresh[-1])
         targets = self._open_bar() if place == 0 else []
         notes = self._held() if place == 0 else []
         if place % (STEPS // 2) == 0 and self.music.pulse in self.active:
             notes.append(Note(self.music.pulse, 36.0, 0.8, length_steps=2.0, cause="grammar pulse"))
-        for frame in fresh:
+        for frame in fresh:           # as measured: the memory's places follow what was played
             self._sweep(step, heard.get(frame.seq, frame))
         if step % self.due == 0 and self.music.air in self.active:
             for group in range(GROUPS):
@@ -116,7 +119,7 @@ class Player:
     def _open_bar(self):
         """A new section has its own chords, and moves what its ramps say."""
         targets = []
-        if self.opens or self.read < 0 and len(self.memory.real) >= self.memory.per_bar:
+        if self.opens or not self.keyed and len(self.memory.real) >= self.memory.per_bar:
             self._write_chords()
         if self.opens:
             cause = f"scene {self.scene.name}: {SCENE} over {self.phrase_tokens} tokens"
@@ -133,7 +136,7 @@ class Player:
         self.mode = self.memory.choose(MODE, tokens, self.music.modes)
         self.degrees = harmony.loop(self.mode, lambda index, options: self.memory.choose(
             LOOP[index], tokens, options))
-        self.read = self.memory.newest
+        self.keyed = len(self.memory.real) >= self.memory.per_bar
         self.chosen = f"{MODE}, {', '.join(LOOP)} over {tokens} tokens"
 
     def _held(self):
@@ -143,10 +146,10 @@ class Player:
             notes += [Note(part, float(pitch_st), 0.9, 0.0, PHRASE * STEPS, cause="grammar drone")
                       for part, pitch_st in music.drones if part in self.active]
         if music.bass in self.active:
-            pitch = 36 + (self.chord.root - 36) % 12
-            notes.append(Note(music.bass, pitch - 12.0 * (pitch > 43), 0.8, length_steps=STEPS - 2,
-                              cause=f"chord {self.chord.name}: {self.chosen or 'grammar'}",
-                              seq=self.read))
+            pitch, loud = 36 + (self.chord.root - 36) % 12, self.read.unit.get(ROOT, 0.5)
+            notes.append(Note(
+                music.bass, pitch - 12.0 * (pitch > 43), self._level(loud), 0.0, STEPS - 2, False,
+                f"bass: {ROOT} {loud:.2f}; {self.chord.name}: {self.chosen}", self.read.record))
         return notes
 
     # ---- a token's depth
@@ -205,7 +208,7 @@ class Player:
         if not bell or bell.part not in self.active:
             return
         depth, loud = frame.raw.get(bell.depth), frame.unit.get(bell.loud)
-        if depth is None or loud is None:
+        if depth is None or loud is None or loud < self.music.quiet:
             return
         group = min(max(math.ceil(depth * GROUPS - 1e-6), 1), GROUPS) - 1
         at, delay = self._at(step, group, 0.0)

@@ -3,8 +3,10 @@
 needs   stereo out (or none: it renders to a file)
 keys    space next section   1-8 mute kick clap hat openhat bass chords lead pad
         p prompt   h hold the model   + - temperature   f filter   ! panic
-heard   bass cutoff: how open the next word is   chords: how far the thought turned
-        echo on a stab: a sentence ended   new patterns: a phrase ended
+heard   shaker: how much the first layers attend (louder), where the thought stands (left, right)
+        kick's length: how far the thought turned   clap's tail: how much the last layers attend
+        pad, left to right: another axis of the thought   bass: how open the next word is
+decorative   chord hook ghost fill edit punctuation: moved by the model, no more than by noise
 """
 from engine.mapping import Link
 from engine.sets import Fx, Part, Set
@@ -18,6 +20,7 @@ from synths.fm import FM
 from synths.hat import HAT
 from synths.kick import KICK
 from synths.limiter import LIMITER
+from synths.maracas import MARACAS
 from synths.pad import PAD
 from synths.reverb import REVERB
 from synths.string import STRING
@@ -27,26 +30,29 @@ MUSIC = Music(
     HOUSE_SCENES, HOUSE_GRAMMARS, HOUSE_CASTS,
     tonics=(33, 31, 36, 29, 34), modes=("aeolian", "dorian"), swing=(0.505, 0.535),
     edit_above=0.91, edits=3, delay_send=0.15,
+    decorative=("chord", "hook", "ghost", "fill", "edit", "punctuation"),
     levels_db={"kick": -1.5, "clap": 5.0, "hat": 3.0, "openhat": -3.0, "bass": 8.0,
-               "chords": -8.5, "lead": -0.5, "pad": -12.0, "perc": 2.0},
+               "chords": -8.5, "lead": -0.5, "pad": -12.0, "perc": 2.0, "shaker": -4.0},
 )
 
 LINKS = (
-    #    feature               reads        target                writes          curve  rise  fall
-    Link("token.entropy_nat",  (0.3, 4.5),  "bass.cutoff_hz",     (220, 1500),    "exp", 0.15, 0.6),
-    Link("token.surprisal",    (0.1, 0.9),  "bass.env_mod",       (0.3, 0.65),    "lin", 0.05, 0.4),
-    Link("attn.low.write",     (0.1, 0.9),  "bass.resonance",     (0.45, 0.78),   "lin", 0.3,  1.0),
-    Link("token.margin",       (0.1, 0.9),  "chords.bright",      (0.75, 0.3),    "lin", 0.2,  0.6),
-    Link("resid.mid.turn",     (0.1, 0.9),  "chords.index",       (1.4, 3.6),     "lin", 0.1,  0.8),
-    Link("mlp.high.write",     (0.1, 0.9),  "chords.decay_s",     (0.35, 1.1),    "exp", 0.3,  1.0),
-    Link("mlp.mid.sparsity",   (0.1, 0.9),  "lead.brightness",    (0.4, 0.85),    "lin", 0.1,  0.5),
-    Link("resid.axis.4",       (0.1, 0.9),  "lead.pick_position", (0.08, 0.4),    "exp", 0.0,  0.0),
-    Link("attn.high.write",    (0.1, 0.9),  "lead.delay_send",    (0.15, 0.45),   "lin", 0.2,  1.5),
-    Link("resid.axis.5",       (0.1, 0.9),  "pad.detune_cents",   (8.0, 26.0),    "lin", 1.0,  2.0),
-    Link("text.sentence_age_tokens", (0, 30), "pad.reverb_send", (0.2, 0.5), "lin", 1.0, 0.5),
-    Link("resid.high.speed",   (0.1, 0.9),  "openhat.decay_s",    (0.3, 0.6),     "exp", 0.1,  0.3),
-    Link("mlp.high.sparsity",  (0.1, 0.9),  "hat.decay_s",        (0.05, 0.12),   "exp", 0.1,  0.3),
-    Link("mlp.low.write",      (0.1, 0.9),  "perc.decay_s",       (0.06, 0.16),   "exp", 0.1,  0.3),
+    #    feature             reads         target               writes         curve rise  fall
+    Link("attn.low.write",   (0.05, 0.95), "shaker.level_db",   (-18.0, -1.0), "lin", 0.01, 0.01),
+    Link("resid.axis.1",     (0.1, 0.9),   "shaker.pan",        (-0.8, 0.8),   "lin", 0.02, 0.02),
+    Link("resid.mid.turn",   (0.05, 0.8),  "kick.decay_s",      (0.28, 0.85),  "exp", latch="bar"),
+    Link("attn.high.write",  (0.1, 0.9),   "clap.decay_s",      (0.1, 0.8),    "exp", latch="bar"),
+    Link("resid.axis.7",     (0.1, 0.9),   "pad.pan",           (-0.8, 0.8),   "lin", 0.1,  0.1),
+    Link("text.sentence_age_tokens", (0, 30), "pad.reverb_send", (0.05, 0.7),  "lin", 0.2,  0.2),
+    Link("token.entropy_nat", (0.3, 4.5),  "bass.cutoff_hz",    (180, 2600),   "exp", 0.02, 0.05),
+    Link("token.surprisal",  (0.1, 0.9),   "bass.env_mod",      (0.2, 0.7),    "lin", 0.02, 0.1),
+    Link("token.margin",     (0.1, 0.9),   "chords.bright",     (0.9, 0.1),    "lin", 0.02, 0.1),
+    Link("resid.axis.3",     (0.1, 0.9),   "chords.index",      (0.6, 4.5),    "lin", 0.02, 0.1),
+    Link("mlp.high.write",   (0.1, 0.9),   "chords.decay_s",    (0.25, 1.4),   "exp", latch="bar"),
+    Link("mlp.mid.sparsity", (0.1, 0.9),   "lead.brightness",   (0.2, 0.95),   "lin", 0.05, 0.1),
+    Link("resid.axis.4",     (0.1, 0.9),   "lead.pick_position", (0.05, 0.45), "exp"),
+    Link("resid.high.speed", (0.1, 0.9),   "openhat.decay_s",   (0.15, 0.8),   "exp"),
+    Link("mlp.high.sparsity", (0.1, 0.9),  "hat.decay_s",       (0.03, 0.25),  "exp"),
+    Link("mlp.low.write",    (0.1, 0.9),   "perc.decay_s",      (0.05, 0.3),   "exp"),
 )
 
 SET = Set(
@@ -64,9 +70,10 @@ SET = Set(
         "pad":     Part(PAD, voices=12, level_db=-12.0, duck=0.9, reverb_send=0.35),
         "perc":    Part(FM, voices=4, level_db=2.0, pan=-0.3, ratio=3.5, decay_s=0.09,
                         delay_send=0.25, reverb_send=0.1),
+        "shaker":  Part(MARACAS, voices=2, level_db=-4.0, tone=0.2, decay_s=0.07),
     },
     sends={"delay": Fx(DELAY, level_db=-3.0, beats=0.75), "reverb": Fx(REVERB, level_db=-3.0)},
     master=(DJFILTER,), limiter=LIMITER, duck=DUCK, key_part="kick",
     out_level_db=6.0,
-    links=LINKS, music=MUSIC,
+    links=LINKS, music=MUSIC, claims={"features": 3, "domains": 0.5},
 )

@@ -7,8 +7,10 @@ heard   pad: as rough as the last words were surprising; only pentatonic while t
         alarm: a tone, a heart twice as fast, tense chords, from a smoothed place of surprisal
         of 0.69 on and until 0.58: no false alarm in the neutral text's 370 tokens
         brightness and drive of the pad: the surprise of each word   bell: a sentence ended
-        arp and bass: new every four bars, from the middle state's axes
-try     + until 1.7 or so: the alarm rings; - again: it ends
+        arp and bass: new every four bars, from the middle state's axes, as is each section's key
+try     + until 1.7 or so: the alarm rings; - again: it ends. To follow a direction instead, add
+        directions=("certain",) to the set and listen to Score(("-direction.certain",))
+decorative   punctuation: the bell, where a sentence ends
 """
 from engine.mapping import Link
 from engine.sets import Fx, Part, Set
@@ -57,7 +59,7 @@ SET = Set(
     prompt="The night was warm, and down by the harbour the music began.",
     parts={
         "pad":   Part(PAD, voices=16, inserts=(Fx(DRIVE, drive_db=26.0, mix=0.0, level_db=-6.0),),
-                      level_db=-8.0, detune_cents=9.0, attack_s=0.25, release_s=1.2,
+                      level_db=-5.5, detune_cents=9.0, attack_s=0.25, release_s=2.5,
                       reverb_send=0.35),
         "arp":   Part(STRING, voices=12, level_db=1.0, pan=0.2, delay_send=0.3, reverb_send=0.3),
         "bass":  Part(FM, voices=2, level_db=-3.0, ratio=1.0, index=0.8, decay_s=4.0,
@@ -70,6 +72,6 @@ SET = Set(
     },
     sends={"delay": Fx(DELAY, level_db=-4.0, beats=0.75), "reverb": Fx(REVERB, decay_s=4.5)},
     master=(DJFILTER,), limiter=LIMITER,
-    out_level_db=3.0,
+    out_level_db=3.5,
     links=LINKS, music=MUSIC,
 )

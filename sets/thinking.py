@@ -4,7 +4,8 @@ needs   stereo out (or none: it renders to a file)
 keys    space next section   p prompt   h hold the model   + - temperature   f filter   ! panic
 heard   left, strings: what attention wrote; right, bells: the MLP; low layers low and early
         drone: each drawbar an axis of the mid-depth state   bell: where the token was settled
-        air: how open the next word is   chords, scenes: phrases
+        glass: how sparse the MLPs are, how far the thought turned
+        air: how open the next word is   bass: how far low layers move   scenes: phrases
 """
 from engine.mapping import Link
 from engine.sets import Fx, Part, Set
@@ -53,20 +54,20 @@ SET = Set(
     model="embedded", bpm=132, seed=7, tokens_per_bar=2, temperature=0.9,
     prompt="The night was warm, and down by the harbour the music began.",
     parts={
-        "attn":  Part(STRING, voices=12, level_db=-3.0, pan=-0.7, decay_s=1.2, brightness=0.5,
+        "attn":  Part(STRING, voices=12, level_db=-1.0, pan=-0.7, decay_s=1.2, brightness=0.5,
                       reverb_send=0.1),
-        "mlp":   Part(FM, voices=12, level_db=-9.0, pan=0.7, ratio=2.0, index=1.2, decay_s=0.5,
+        "mlp":   Part(FM, voices=12, level_db=-6.0, pan=0.7, ratio=2.0, index=1.2, decay_s=0.5,
                       reverb_send=0.1),
         "bell":  Part(FM, voices=6, level_db=-4.0, ratio=3.5, index=1.0, decay_s=1.2,
                       reverb_send=0.2),
         "air":   Part(MARACAS, voices=4, level_db=-9.0, decay_s=0.07),
-        "drone": Part(ORGAN, voices=2, level_db=2.0, click=0.0),
-        "glass": Part(ORGAN, voices=2, level_db=-14.0, click=0.0, bar1=0.0),
+        "drone": Part(ORGAN, voices=2, level_db=0.0, click=0.0),
+        "glass": Part(ORGAN, voices=2, level_db=-13.0, click=0.0, bar1=0.0),
         "bass":  Part(FM, voices=2, level_db=-8.0, ratio=1.0, index=0.8, decay_s=4.0),
         "pulse": Part(KICK808, voices=2, level_db=4.0, decay_s=0.5),
     },
     sends={"reverb": Fx(REVERB, level_db=-6.0, decay_s=1.2)},
     master=(DJFILTER,), limiter=LIMITER, key_part="pulse",
-    out_level_db=3.5,
-    links=LINKS, music=MUSIC,
+    out_level_db=4.5,
+    links=LINKS, music=MUSIC, claims={"features": 6, "domains": 0.8},
 )

@@ -1,4 +1,4 @@
-"""Chat: what a model's own template puts around a prompt, told apart from the prompt.
+"""Prompts as token ids: as they are, or as a user's turns in a model's own chat template.
 Thread: control.
 
 What belongs to the template is found by rendering it twice, once around a placeholder: the tokens
@@ -11,6 +11,9 @@ from engine.errors import ModelError
 PLACE, EARLIER = "\ue000", "\ue001"       # stand for words in a rendering; nobody writes these
 
 
+PARAGRAPH = "\n\n"
+
+
 class Token(int):
     """The id of a token that a template wrote."""
 
@@ -18,6 +21,33 @@ class Token(int):
 def common(a, b):
     """How many things two lists begin with alike."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
+
+
+class Plain:
+    """Prompts as they are: one begins a text, a later one a paragraph of it.
+
+    room  tokens that a prompt may have: of a longer one the end is kept
+    """
+    ends = frozenset()
+
+    def __init__(self, tokenizer, room):
+        self.tokenizer, self.room = tokenizer, room
+        first = tokenizer.bos_token_id
+        self.mark = [first] if first is not None else []         # what texts begin with
+
+    def ids(self, words, begin=False):
+        """Token ids of a text; a beginning has the mark that begins texts, if there is one."""
+        ids = list(self.tokenizer(words, add_special_tokens=begin)["input_ids"])
+        mark = self.mark if begin and ids[:1] != self.mark else []
+        return mark + ids[-self.room:]
+
+    def open(self, words):
+        """Of a text that begins with these words."""
+        return self.ids(words, begin=True)
+
+    def follow(self, words=""):
+        """Of a further paragraph."""
+        return self.ids(PARAGRAPH + words)
 
 
 class Chat:

@@ -11,29 +11,39 @@ control    the same with labels that were dealt out anew: its mean, and the shar
 stability  cosine between the direction and those of texts drawn again with replacement
 
 Not the first component of the pairs' differences: PCA takes the mean out, and the mean is the
-direction. Source: Belrose 2023 (difference of means), Marks and Tegmark 2023; Ojala and Garriga,
-JMLR 11 (2010), permutation tests of classifiers; spec: held-out AUC, control, bootstrap.
+direction. Source: Marks and Tegmark 2023 (difference of means); Arditi 2024 (not the last fifth of
+the layers); Ojala and Garriga, JMLR 11 (2010), permutation tests of classifiers.
 """
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import rankdata
 
 PARTS, DEALS, DRAWS, SEED = 5, 500, 500, 1
+DEEPEST = 0.8                             # of the layers: above, states turn into the next word
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """layer: the chosen one, counted from 1. Of it: auc, its nested one (the layer chosen without
-    the texts that test it), control_auc, p, cosine and its lowest 2.5 %; aucs: of every layer."""
+    """layer: the chosen one, counted from 1. Of it: auc of texts and of single tokens, control_auc,
+    p, cosine and its lowest 2.5 %; aucs, token_aucs: of every layer. None: tokens were not read."""
     layer: int
     auc: float
-    nested_auc: float
+    token_auc: float | None
     control_auc: float
     p: float
     cosine: float
     cosine_low: float
     aucs: tuple
+    token_aucs: tuple | None
+
+
+@dataclass(frozen=True)
+class Heard:
+    """text: of which text each token is; products: (layers, texts, tokens), with texts' states."""
+    text: np.ndarray
+    products: np.ndarray
 
 
 def parts_of(positive, groups, random):
@@ -83,28 +93,15 @@ def held_out(products, labels, part):
                     for k in np.unique(part)], axis=0)
 
 
-def nested(products, positive, part):
-    """AUC with the layer of each part chosen by the other parts alone."""
-    labels, found = positive[None], []
+def heard_out(heard, positive, part):
+    """(layers,) AUC of single tokens of held-out texts."""
+    found = []
     for k in np.unique(part):
-        rest = part != k
-        inner = [held_out(p[np.ix_(rest, rest)], labels[:, rest], part[rest])[0] for p in products]
-        best = products[int(np.argmax(inner))]
-        found.append(tested(best, labels, rest, ~rest)[0])
-    return float(np.mean(found))
-
-
-def gap(products, positive, part):
-    """How far apart the held-out classes are, in their own spread: between layers of one AUC."""
-    scores = np.empty(len(positive))
-    for k in np.unique(part):
-        learn, test = part != k, part == k
-        w = weights(positive[learn])
-        size = np.sqrt(max(w @ products[np.ix_(learn, learn)] @ w, 1e-30))
-        scores[test] = w @ products[np.ix_(learn, test)] / size
-        scores[test] -= scores[test].mean()
-    a, b = scores[positive], scores[~positive]
-    return float((a.mean() - b.mean()) / np.sqrt(0.5 * (a.var() + b.var()) + 1e-30))
+        learn, tokens = part != k, part[heard.text] == k
+        scores = weights(positive[learn]) @ heard.products[:, learn][:, :, tokens]
+        labels = np.broadcast_to(positive[heard.text[tokens]], scores.shape)
+        found.append(auc(scores, labels))
+    return np.mean(found, axis=0)
 
 
 def cosines(products, positive, groups, paired, random):
@@ -128,26 +125,31 @@ def cosines(products, positive, groups, paired, random):
     return out
 
 
-def weigh(states, contrast, layer=None):
+def weigh(states, contrast, layer=None, heard=None):
     """The Evidence of standardised states (texts, layers, width), row 0 being layer 1.
 
-    layer   the one to take, None: the one with the best held-out AUC, of equals the widest gap
+    layer   the one to take; None: of those below DEEPEST the one with the best AUC, of tokens if
+            they are there (they are what is heard), else of texts
+    heard   the tokens of the texts, a Heard
     """
-    positive, groups = contrast.positive, contrast.groups
+    positive, groups, paired = contrast.positive, contrast.groups, contrast.paired
     random = np.random.default_rng(SEED)
     part = parts_of(positive, groups, random)
-    labels = np.vstack([positive[None], deals(positive, groups, part, contrast.paired, random)])
+    labels = np.vstack([positive[None], deals(positive, groups, part, paired, random)])
     products = [np.asarray(z, np.float64) @ np.asarray(z, np.float64).T
                 for z in np.moveaxis(states, 1, 0)]
     aucs = np.array([held_out(p, labels, part) for p in products])         # (layers, 1 + deals)
+    tokens = None if heard is None else heard_out(heard, positive, part)
     if layer is None:
-        best = np.flatnonzero(aucs[:, 0] >= aucs[:, 0].max() - 1e-9)
-        layer = 1 + max(best, key=lambda k: (gap(products[k], positive, part), -k))
-        rival, inner = aucs.max(axis=0), nested(products, positive, part)
+        judged = aucs[:, 0] if tokens is None else tokens
+        layer = 1 + int(np.argmax(judged[:math.ceil(DEEPEST * len(judged))].round(9)))
+        rival = aucs[:, 1:].max(axis=0)
     else:
-        rival, inner = aucs[layer - 1], float(aucs[layer - 1, 0])
-    spread = cosines(products[layer - 1], positive, groups, contrast.paired, random)
+        rival = aucs[layer - 1, 1:]
+    found, spread = aucs[layer - 1], cosines(products[layer - 1], positive, groups, paired, random)
     return Evidence(
-        int(layer), float(aucs[layer - 1, 0]), inner, float(aucs[layer - 1, 1:].mean()),
-        float((1 + (rival[1:] >= rival[0] - 1e-12).sum()) / (1 + DEALS)), float(spread.mean()),
-        float(np.quantile(spread, 0.025)), tuple(float(x) for x in aucs[:, 0]))
+        int(layer), float(found[0]), None if tokens is None else float(tokens[layer - 1]),
+        float(found[1:].mean()), float((1 + (rival >= found[0] - 1e-12).sum()) / (1 + DEALS)),
+        float(spread.mean()), float(np.quantile(spread, 0.025)),
+        tuple(float(x) for x in aucs[:, 0]),
+        None if tokens is None else tuple(float(x) for x in tokens))

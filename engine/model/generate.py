@@ -10,7 +10,7 @@ from itertools import islice
 
 from engine.model import text
 from engine.model.capture import CHUNK
-from engine.model.chat import Token
+from engine.model.chat import PARAGRAPH, Plain, Token
 from engine.model.decode import Context
 from engine.model.sample import Guard, sample, uniform
 from engine.records import END, INVALID, PREFILL, RENEWED, SINK, TEMPLATE
@@ -18,7 +18,6 @@ from engine.records import END, INVALID, PREFILL, RENEWED, SINK, TEMPLATE
 TAIL = 64                                 # tokens of the past that a renewed context begins with
 RETRY = 16                                # records between two attempts to be rid of NaN
 REMEMBERED = 1024                         # records that can be rewound to
-PARAGRAPH = "\n\n"
 
 
 @dataclass(slots=True)
@@ -60,34 +59,23 @@ class Generator:
         self.chapter, self.flags, self.renewed_at = 0, 0, -TAIL
         self._chunk, self._published = [], 0
         self.marks = frozenset(loaded.tokenizer.all_special_ids)
-        first = loaded.tokenizer.bos_token_id
-        self.mark = [first] if first is not None else []         # what texts begin with
+        self.plain = Plain(loaded.tokenizer, loaded.context - TAIL)
+        self.prompts, self.mark = chat or self.plain, self.plain.mark
         capture.arrived, capture.beat = self.arrived, rings.beat
 
     # ---- what is to be read
-    def encode(self, words, begin=False):
-        """Token ids of a text; a beginning has the mark that begins texts, if there is one."""
-        ids = list(self.tokenizer(words, add_special_tokens=begin)["input_ids"])
-        mark = self.mark if begin and ids[:1] != self.mark else []
-        return mark + ids[-(self.window - TAIL):]
-
-    def beginning(self, words):
-        """Token ids of a text that a prompt begins."""
-        return self.chat.open(words) if self.chat else self.encode(words, begin=True)
-
     def open(self, prompt):
         """Begins with a prompt."""
-        self.opening = self.beginning(prompt)
+        self.opening = self.prompts.open(prompt)
         self.given.extend(self.opening)
 
     def resume(self, history, prompt="", mid_prompt=False):
         """Takes over after the ids spoken so far; the last is the next record's input."""
         history = [int(i) for i in history]
-        self.opening = self.beginning(prompt)
+        self.opening = self.prompts.open(prompt)
         read = 0                          # tokens of a prompt that the history breaks off in
         if mid_prompt:
-            later = self.chat and self.chat.follow(prompt) or self.encode(PARAGRAPH + prompt)
-            for ids in (self.opening, later):
+            for ids in (self.opening, self.prompts.follow(prompt) or []):
                 read = read or broken_off(history, ids)
                 self.given.extend(ids[read:] if read and not self.given else ())
         if not read:
@@ -121,13 +109,14 @@ class Generator:
             self.rings.wait()
             self._read([self.next], forced=False)
         else:
-            self.given.extend(self.opening or self.encode(PARAGRAPH))
+            self.given.extend(self.opening or self.plain.follow())
 
     def _read_chunk(self):
         room = self.window - len(self.context.tokens)
         if room < 1:
             return self._renew(self._tail())
-        ids = [self.given.popleft() for _ in range(min(CHUNK, room, len(self.given)))]
+        most = self.context.ways.chunk if self.context.tokens and self.context.ways.cache else CHUNK
+        ids = [self.given.popleft() for _ in range(min(most, room, len(self.given)))]
         return self._read(ids, forced=True)
 
     def _read(self, ids, forced):
@@ -276,28 +265,20 @@ class Generator:
 
     def prompt(self, words):
         """Reads a new prompt next; what was said last stays said."""
-        if self.chat:
-            self._append(self._turn(words))
-        elif self.written:
-            self._append(self.encode(PARAGRAPH + words))
-        else:
-            self._append(self.encode(words, begin=True))
-        self.opening = self.beginning(words)
-
-    def _turn(self, words):
-        """A further turn after an answer that has begun; else the conversation begins anew."""
-        answers = not self.given and self.next is not None and not isinstance(self.next, Token)
-        ids = self.chat.follow(words) if answers else None
-        if ids is None:
+        goes_on = bool(self.written)
+        if self.chat:                     # only after an answer that has begun
+            goes_on = not (self.given or self.next is None or isinstance(self.next, Token))
+        ids, self.opening = goes_on and self.prompts.follow(words), self.prompts.open(words)
+        if not ids and self.written:
             self.next = None
             self._renew([])
-        return ids or self.chat.open(words)
+        self._append(ids or self.opening)
 
     def skip(self):
         """Goes to the next paragraph, in a renewed context."""
         self.given.clear()
         self._renew(self._tail())
-        self._append(self.encode(PARAGRAPH))
+        self._append(self.plain.follow())
 
     def _append(self, ids):
         if self.next is not None:

@@ -6,6 +6,10 @@ strong it is is read from standardised states (`engine.model.directions` says wh
 same means: a difference of standardised states is the raw one divided by the spread. Massive
 coordinates are masked and the layers standardised as the model's profile says, or as its neutral
 text does where there is no profile. Nothing is written before all is known.
+
+A text is the mean state of its tokens: what is learned there tells single tokens apart better, and
+those are what is heard (embedded model, calm: 0.78 against 0.74 of held-out tokens, 0.97 against
+0.92 of texts). In a chat template it is the last token, where the answer is decided.
 """
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from engine.errors import ModelError
 from engine.model import profile
 from engine.model.directions import POINTS, Direction, check_name, save
-from engine.model.evidence import weigh
+from engine.model.evidence import Heard, weigh
 from engine.model.reading import Reading
 
 NEAR = 0.25                               # of the classes' distance: see `anchored`
@@ -102,41 +106,55 @@ def opened(model, name):
     return reading
 
 
-def learn(name, model, contrast, layer=None, chat=False, out=None,
+def learn(name, model, contrast, layer=None, chat=False, last=False, out=None,
           report=lambda share, words="": None):
     """Learns a direction and keeps it; returns (Direction, path).
 
     layer    counted from 1; None: by held-out AUC;  chat  texts in the model's chat template
+    last     a text is its last token's state, not the mean over its tokens
     out      a folder of profiles instead of the user's own
     raises   ModelError
     """
     report(0.0, f"loading {model}")
     reading = opened(model, name)
     try:
-        usual, states = usual_in(reading), []
+        usual, count = usual_in(reading), len(contrast.texts)
         if layer is not None:
             usable(layer, usual, reading.shape)
-        for number, text in enumerate(contrast.texts):
-            report(number / (len(contrast.texts) + 1), f"reading ({number} of "
-                                                       f"{len(contrast.texts)} texts)")
-            states.append(reading.last(text, chat))
-        found = fitted(name, np.array(states), contrast, usual, layer, reading, chat)
+
+        def each():
+            for number, text in enumerate(contrast.texts):
+                report(number / (count + 1), f"reading ({number} of {count} texts)")
+                yield reading.states(text, chat, last, usual.sinks)
+        found = fitted(name, each, contrast, usual, layer, reading,
+                       {"chat": chat, "tokens": "last" if last else "all"})
     finally:
         reading.close()
     return found, save(found, out)
 
 
-def fitted(name, states, contrast, usual, layer, reading, chat=False):
-    """The Direction of states (texts, layers + 1, width)."""
-    scale = np.nan_to_num(usual.scale)
-    standard = ((states - np.nan_to_num(usual.mean)) * scale)[:, 1:]
-    evidence = weigh(standard, contrast, layer)
+def fitted(name, each, contrast, usual, layer, reading, how=None):
+    """The Direction of texts; each() gives the states of one after another, (tokens, layers + 1,
+    width): once for their means, again for their tokens, which are too many to keep.
+
+    how   goes into its report
+    """
+    scale, mean = np.nan_to_num(usual.scale), np.nan_to_num(usual.mean)
+    states = np.array([rows.mean(axis=0, dtype=np.float64) for rows in each()])
+    standard = ((states - mean) * scale)[:, 1:].astype(np.float32)
+    heard = None
+    if (how or {}).get("tokens") == "all":
+        found = [np.einsum("nld,tld->lnt", standard, ((rows - mean) * scale)[:, 1:], optimize=True)
+                 for rows in each()]
+        text = np.repeat(np.arange(len(found)), [one.shape[2] for one in found])
+        heard = Heard(text, np.concatenate(found, axis=2))
+    evidence = weigh(standard, contrast, layer, heard)
     usable(evidence.layer, usual, reading.shape)
     scale = scale[evidence.layer]
     classes = [states[side, evidence.layer] for side in (contrast.positive, ~contrast.positive)]
     vector = np.subtract(*(x.astype(np.float64).mean(axis=0) for x in classes)) * (scale > 0.0)
-    told = asdict(evidence) | {
-        "source": Path(contrast.source).name, "paired": contrast.paired, "chat": chat,
+    told = asdict(evidence) | (how or {}) | {
+        "source": Path(contrast.source).name, "paired": contrast.paired,
         "texts": [int(contrast.positive.sum()), int((~contrast.positive).sum())]}
     return anchored(name, evidence.layer, vector, reads(vector, scale),
                     neutral_in(reading, usual, evidence.layer), reading.shape, classes, told)

@@ -1,5 +1,5 @@
-"""Reads texts through a model's hooks, without rings: the states of their last tokens, and of the
-neutral text. Thread: control.
+"""Reads texts through a model's hooks, without rings: a state a text, and the neutral text's rows.
+Thread: control.
 """
 import numpy as np
 import torch
@@ -10,23 +10,27 @@ from engine.model.capture import CHUNK, Capture, describe
 from engine.model.decode import Context
 from engine.model.discover import discover
 from engine.model.load import load
+from engine.model.tiers import extras_of
 
 
 class Reading:
     """A loaded model that reads; close() takes its hooks off.
 
-    shape   its Descriptor
+    tiers   the dearer tiers of capture that it is to have, where it can
+    shape   its Descriptor;  found  its map
     """
 
-    def __init__(self, model):
+    def __init__(self, model, tiers=()):
         self.loaded = load(model)
         self.tokenizer, self.window = self.loaded.tokenizer, self.loaded.context
-        found = discover(self.loaded.model)
-        self.shape = describe(self.loaded.model, found, self.loaded.name, self.window,
-                              self.loaded.weight_hash)
-        self.capture = Capture(found, self.shape)
+        self.found = discover(self.loaded.model)
+        extras = extras_of(self.loaded.model, self.found, tiers)
+        self.shape = describe(self.loaded.model, self.found, self.loaded.name, self.window,
+                              self.loaded.weight_hash, extras)
+        self.capture = Capture(self.found, self.shape, extras=extras)
         first = self.tokenizer.bos_token_id
         self.mark = [first] if first is not None else []
+        self.marks = frozenset(self.tokenizer.all_special_ids)
         with torch.inference_mode():
             self.context = Context(self.loaded.model, self.capture)
 
@@ -46,24 +50,30 @@ class Reading:
         ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         return self.mark + ids[-(self.window - len(self.mark)):]
 
-    def last(self, text, chat=False):
-        """(layers + 1, width) float32: the residual stream at a text's last token."""
-        ids = self.ids(text, chat)
-        if len(ids) < 2:
+    def states(self, text, chat=False, last=False, skip=(0,)):
+        """(tokens, layers + 1, width) float32: the residual stream in a text.
+
+        last   only at its last token; else without marks and the places to skip
+        """
+        ids, found = self.ids(text, chat), []
+        for state in self.rows(ids):
+            place = int(state["position"])
+            if place not in skip and (place == len(ids) - 1 if last else
+                                      ids[place] not in self.marks):
+                found.append(state["resid"].copy())
+        if not found:
             raise ModelError(f"{text[:40]!r} is no text to {self.shape.name}: write some words")
-        with torch.inference_mode():
-            self.context.reset()
-            for i in range(0, len(ids), CHUNK):
-                part = ids[i:i + CHUNK]
-                self.context.feed(part, capture=i + CHUNK >= len(ids))
-        state = self.capture.stage[len(part) - 1]
-        if not np.isfinite(state["resid"][state["valid"][0] > 0]).all():
-            raise ModelError(f"{self.shape.name} gives no finite numbers after {text[-40:]!r}")
-        return state["resid"].copy()
+        found = np.array(found)
+        if not np.isfinite(found[:, state["valid"][0] > 0]).all():
+            raise ModelError(f"{self.shape.name} gives no finite numbers in {text[:40]!r}")
+        return found
 
     def neutral(self):
         """The STATE rows of the neutral text's first context, each valid until the next."""
-        ids = windows(self)[0]
+        return self.rows(windows(self)[0])
+
+    def rows(self, ids):
+        """The STATE rows of ids, read as one context."""
         self.context.reset()
         for i in range(0, len(ids), CHUNK):
             part = ids[i:i + CHUNK]

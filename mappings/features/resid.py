@@ -114,6 +114,15 @@ def orthogonal(vector, basis, count):
     return math.sqrt(size)
 
 
+def orthonormal(count, width, seed):
+    """`count` fixed orthonormal rows, as many as the width allows; the rest are 0."""
+    made = np.zeros((count, width))
+    drawn = np.random.default_rng(seed).normal(size=(min(count, width), width))
+    for k, row in enumerate(drawn):
+        made[k] = row / orthogonal(row, made, k)
+    return made
+
+
 def principal_axes(z):
     """The strongest principal directions of rows z, (AXES, d), signs fixed; NaN beyond the rank.
 

@@ -2,8 +2,8 @@
 
 rhythm.stability      how much this bar of writes resembles the usual one, -1..1; row
                       `rhythm.steps`: sixteen strengths, the robust score of what blocks write
-meter.period_blocks   smallest period of the writes over depth, absent when there is none (free);
-                      meter.strength  its correlation
+meter.period_blocks   smallest period of the writes over depth, absent when there is none (free),
+                      anew every 32 records, told 7 later;  meter.strength  its correlation
 syncopation.balance   (MLP - attention) / (MLP + attention), each over its usual size, -1..1
 rubato.tempo          0.84..1.19: hard records slow it; what was stolen is given back
 rubato.work           robust score of the way through the layers;  rubato.straightness  how direct
@@ -16,7 +16,7 @@ import numpy as np
 from engine.rt import rt_host
 from mappings.features.common import Streaming
 
-STEPS, SHUFFLES, EVERY = 16, 199, 32
+STEPS, SHUFFLES, EVERY, PARTS = 16, 199, 32, 8
 KEEP = 1.0 - 0.5 ** (1.0 / 16.0)
 STRONGEST = -STEPS // 4                   # the top quarter of the steps is strong
 LEAK_TOKENS, DEEPEST = 32.0, 2.0
@@ -69,15 +69,17 @@ def highest(x, orders, first, lags, out):
         out[s] = found.max()
 
 
-def period(x, orders):
+def shuffled(x, orders):
+    """(len(orders),) the largest autocorrelation of each shuffle of x; x has mean 0."""
+    null = np.empty(len(orders))
+    highest(x, orders, 2, len(x) // 2 - 1, null)
+    return null
+
+
+def period(x, null):
     """(smallest period, its correlation) that beats 99 % of shuffles; (NaN, largest) else."""
-    x = x - x.mean()
-    lags = len(x) // 2 - 1
-    if lags < 1 or not np.isfinite(x).all():
-        return np.nan, np.nan
-    found, null = np.empty(lags), np.empty(len(orders))
+    found = np.empty(len(x) // 2 - 1)
     autocorrelation(x, np.arange(len(x)), 2, found)
-    highest(x, orders, 2, lags, null)
     above = np.flatnonzero(found > np.quantile(null, 0.99))
     return (2.0 + above[0], float(found[above[0]])) if len(above) else (np.nan,
                                                                       float(found.max()))
@@ -116,13 +118,22 @@ class Cadence(Streaming):
         if np.isfinite(beats).all():
             self._mean += max(KEEP, 1.0 / (self._count + 1)) * (beats - self._mean)
             self._count += 1
-            if self._count % EVERY == 0:
-                self._found = period(self._mean, self._orders)
+            if self._count % EVERY == 0 and len(beats) > 3:
+                self._still, self._null = self._mean - self._mean.mean(), []
+        if self._still is not None:
+            self._shuffle()
         out[1], out[2] = self._found
+
+    def _shuffle(self):
+        """One eighth of the shuffles of the mean as it stood; the period, when all are done."""
+        self._null.append(shuffled(self._still, self._orders[len(self._null)::PARTS]))
+        if len(self._null) == PARTS:
+            self._found, self._still = period(self._still, np.concatenate(self._null)), None
 
     def forget(self):
         """No bar came before."""
         self._bar, self._count, self._found = None, 0, (np.nan, np.nan)
+        self._still, self._null = None, []
         self._mean = np.zeros(self._orders.shape[1])
 
 

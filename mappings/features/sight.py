@@ -19,7 +19,7 @@ from engine.lanes import fma, load, splat, total
 from engine.records import lead_layer
 from engine.rt import f32, rt, rt_host
 from mappings.features.common import packed, unpacked
-from mappings.features.resid import orthogonal, principal_axes
+from mappings.features.resid import orthonormal, principal_axes
 from mappings.features.scores import Scores
 
 NOTES, SKETCH, LANES = 12, 64, 16
@@ -105,15 +105,6 @@ def writes(attn, mlp, valid, scale, usable, z, a, m, parts, scaled, triad):
             triad[layer, 2] = dot(a, 0, m, 0, room) / np.sqrt(aa * mm)
 
 
-def orthonormal(count, width, seed):
-    """`count` fixed orthonormal rows, as many as the width allows; the rest are 0."""
-    made = np.zeros((count, width))
-    drawn = np.random.default_rng(seed).normal(size=(min(count, width), width))
-    for k, row in enumerate(drawn):
-        made[k] = row / orthogonal(row, made, k)
-    return made
-
-
 def seriated(active):
     """Pitch class of each of twelve notes from their activations (records, 12): rank j in the
     Fiedler order of how they sound together is pitch class 7 j mod 12."""
@@ -146,13 +137,12 @@ class Sight:
             self.pooling[voice, a:b] = 1.0 / (b - a)
         self.tiers, self.rehearsed = set(descriptor.tiers), False
         depth, rows = self.depth, self.depth + 1
-        self._z, self._w = np.zeros(rows * self.room, np.float32), np.zeros(depth * self.room,
-                                                                            np.float32)
-        self._a, self._m = np.zeros(self.room, np.float32), np.zeros(self.room, np.float32)
-        self.size, self.pedal = np.full(rows, np.nan), np.full(rows, np.nan)
-        self.write, self.turn = np.full(depth, np.nan), np.full(depth, np.nan)
-        self.parts, self.triad = np.full((depth, 3), np.nan), np.full((depth, 3), np.nan)
-        self.scaled, self.wrote = np.full((depth, 2), np.nan), np.full((depth, NOTES), np.nan)
+        self._z, self._w, self._a, self._m = (np.zeros(n * self.room, np.float32)
+                                              for n in (rows, depth, 1, 1))
+        self.size, self.pedal, self.write, self.turn = (np.full(n, np.nan) for n in (
+            rows, rows, depth, depth))
+        self.parts, self.triad, self.scaled, self.wrote = (np.full((depth, n), np.nan) for n in (
+            3, 3, 2, NOTES))
         self.along, self.sketch = np.full((1, NOTES), np.nan), np.full((1, SKETCH), np.nan)
         self.directions(orthonormal(NOTES, self.width, 5))
         self._points = self._flat(orthonormal(SKETCH, self.width, 6))
@@ -193,8 +183,7 @@ class Sight:
     def forget(self):
         """No record came before."""
         self._steady, self._seen = np.zeros((self.depth + 1) * self.room, np.float32), 0
-        self.loudness, self.before, self.token_before = np.full(self.depth, np.nan), None, -1
-        self.count = 0
+        self.loudness, self.count = np.full(self.depth, np.nan), 0
 
     def see(self, state, token, marks):
         """Looks at one record; False where it may not be measured: a sink, no lead state, nothing

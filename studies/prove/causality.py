@@ -133,46 +133,57 @@ def one_at_a_time(mappings, bench, bars, report):
             for k, m in enumerate(mappings):
                 if name not in movers[k] and m.heard(score) != base[k]:
                     movers[k].append(name)
+    here = given(bench.frames)
     for m, moved in zip(mappings, movers, strict=True):
-        _judge_movers(m, moved)
+        _judge_movers(m, moved, here)
 
 
-def _judge_movers(m, moved):
+def given(texts):
+    """Everything that frames carry by name: features, rows, events; and the words."""
+    found = {WORDS}
+    for frames in texts:
+        for frame in frames:
+            found.update(frame.raw, frame.unit, frame.rows, (event[0] for event in frame.events))
+    return found
+
+
+def _judge_movers(m, moved, here):
     strangers = [name for name in moved if name not in m.reads and name not in m.form]
-    dead = [name for name in m.reads if name not in moved]
-    words = []
-    if strangers:
-        words.append(f"moved by {', '.join(strangers)}, which it does not name")
+    lacking = [name for name in m.reads if name not in here]
+    dead = [name for name in m.reads if name not in moved and name in here]
+    words = [f"this model gives no {', '.join(lacking)}"] if lacking else []
     if dead:
         words.append(f"{', '.join(dead)}: named, and moves nothing")
     m.add("only what it names moves it", len(strangers), "0 strangers", not strangers,
-          "; ".join(words))
-    m.add("what it names moves it", len(m.reads) - len(dead), f"all {len(m.reads)} features",
-          not dead and bool(m.reads), "" if m.reads else "it names no feature")
+          f"moved by {', '.join(strangers)}, which it does not name" if strangers else "")
+    count = len(m.reads) - len(lacking)
+    m.add("what it names moves it", count - len(dead), f"all {count} features",
+          not dead and bool(m.reads), "; ".join(words) if m.reads else "it names no feature")
 
 
 # ---- more apart, more different
-def mixed(frames, other, share):
-    """The frames moved a share of the way to another text's features; the words stay."""
+def mixed(frames, other, share, names):
+    """The frames with these features moved a share of the way to another text's; the words stay."""
     found = []
     for mine, theirs in zip(frames, other, strict=True):
         near = mine if share < 0.5 else theirs
         found.append(replace(
-            mine, raw=_between(mine.raw, theirs.raw, share),
-            unit=_between(mine.unit, theirs.unit, share),
-            rows=_between(mine.rows, theirs.rows, share), events=near.events))
+            mine, raw=_between(mine.raw, theirs.raw, share, names),
+            unit=_between(mine.unit, theirs.unit, share, names),
+            rows=_between(mine.rows, theirs.rows, share, names), events=near.events))
     return found
 
 
-def _between(mine, theirs, share):
-    found = {}
-    for name in mine if share < 0.5 else theirs:
-        if name in mine and name in theirs and np.shape(mine[name]) == np.shape(theirs[name]):
-            a, b = mine[name], theirs[name]
-            found[name] = a if share == 0.0 else b if share == 1.0 else (1.0 - share) * a + (
-                share * b)
+def _between(mine, theirs, share, names):
+    found = dict(mine)
+    for name in names:
+        a, b = mine.get(name), theirs.get(name)
+        if a is None or b is None or np.shape(a) != np.shape(b):
+            a = b = a if share < 0.5 else b
+        if a is None:
+            found.pop(name, None)
         else:
-            found[name] = (mine if name in mine else theirs)[name]
+            found[name] = a if share == 0.0 else b if share == 1.0 else a + share * (b - a)
     return found
 
 
@@ -209,10 +220,12 @@ def apart(frames, others, reads):
 def grows(mappings, bench, bars, report):
     """What is heard differs the more, the more its features differ (Spearman over pairs)."""
     texts = [(k, (k + 1) % len(bench.frames)) for k in range(min(4, len(bench.frames)))]
+    names = dict.fromkeys(name for m in mappings for name in (*m.reads, *m.form))
     pairs = [([], []) for _ in mappings]
     for number, (a, b) in enumerate(texts):
         report(number / len(texts), f"from text {a + 1} to text {b + 1} by degrees")
-        rows = [mixed(bench.short(a, bars), bench.short(b, bars), dose) for dose in DOSES]
+        rows = [mixed(bench.short(a, bars), bench.short(b, bars), dose, names)
+                for dose in DOSES]
         scores = [bench.play(row, bars) for row in rows]
         for i, j in combinations(range(len(DOSES)), 2):
             for m, (far, different) in zip(mappings, pairs, strict=True):

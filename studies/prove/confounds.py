@@ -27,18 +27,19 @@ def rows_of(m, scores):
         rows = [m.shares(score) for score in scores]
         return {"value": [np.column_stack([np.arange(len(r)), r])[np.isfinite(r)][::2]
                           for r in rows]}
-    rates = [note_rates(m, score) for score in scores]
+    # a text's first record has no features, so its first bar lacks notes whatever the music
+    rates = [[row for row in note_rates(m, score) if row[0]] for score in scores]
     return {"rate": _within(rates, 2), "level": _within(rates, 3)}
 
 
 def _within(rates, column):
-    """A column of `note_rates` less the mean of its section: what a scene fixes is the form's."""
+    """A column of `note_rates` less the median of its section: what a scene fixes is the form's."""
     sums = {}
     for rows in rates:
         for row in rows:
             sums.setdefault(row[1], []).append(row[column])
-    means = {section: float(np.mean(values)) for section, values in sums.items()}
-    return [np.array([(row[0], round(row[column] - means[row[1]], 6)) for row in rows]).reshape(
+    usual = {section: float(np.median(values)) for section, values in sums.items()}
+    return [np.array([(row[0], round(row[column] - usual[row[1]], 6)) for row in rows]).reshape(
         -1, 2) for rows in rates]
 
 

@@ -18,6 +18,7 @@ STRENGTHS = 10.0 ** np.arange(0.0, 6.0)   # of the ridge; chosen inside the trai
 POSITION = 1.0                            # the ridge of the position dummies
 DOMAIN = 0.1                              # the ridge of the domains, in mean eigenvalues
 LEAST = 100                               # windows that a feature needs at a scale
+READ = 0.6                                # R2 from which a feature counts as read back
 DOMAINS = Path(__file__).parent / "domains.json"
 
 
@@ -48,8 +49,8 @@ def values_of(frames, readings):
 
 # ---- windows of a scale
 def scales_of(per_bar):
-    """scale -> slots of its window: a token, a beat, a bar; "line" is the last value before a bar
-    line against the bar after it, as links with a latch are heard."""
+    """scale -> slots of its window: a token, a beat, a bar; "line" is the value at a bar line
+    against the bar that begins there, as a link with a latch is heard."""
     found = {"token": 1, "beat": per_bar // 4, "bar": per_bar}
     return {name: size for name, size in found.items() if name == "token" or size > 1} | {
         "line": per_bar}
@@ -62,7 +63,7 @@ def windows(told, scale, size, per_bar):
     sound = np.concatenate([cut, np.concatenate([cut[1:], cut[-1:]])], 1)
     values = told.values[:count * size].reshape(count, size, -1)
     if scale == "line":
-        values = np.concatenate([np.full_like(values[:1, -1], np.nan), values[:-1, -1]])
+        values = values[:, 0]
     else:
         some = np.isfinite(values)
         known = some.sum(1)
@@ -263,8 +264,8 @@ def measure(made, names, frames_of, report=lambda share, words="": None, prompts
     names      the features that frames may carry
     frames_of  frames_of(prompt, count) -> the frames of a performance's beginning
     prompts    domain -> texts; None: the shipped ones
-    returns    {"features": [...], "domains": {...}, "takes", "bars"}, see `features_told` and
-               `domains_told`
+    returns    {"features": [...], "domains": {...}}, see `features_told` and `domains_told`, with
+               "features_read", "domain_share", "takes" and "bars"
     """
     from studies.prove.audio import describe
     from studies.prove.heard import RATE_HZ, hear
@@ -278,7 +279,8 @@ def measure(made, names, frames_of, report=lambda share, words="": None, prompts
         takes.append(Told(describe(heard.sound, RATE_HZ, heard.edges),
                           values_of(heard.frames, readings.values()), heard.places))
     report(1.0, "reading the features back")
-    return {"features": features_told(takes, list(readings), made.tokens_per_bar),
-            "domains": domains_told([statistics(take.sound) for take in takes],
-                                    [domain for domain, _ in tasks]),
-            "takes": len(takes), "bars": bars}
+    features = features_told(takes, list(readings), made.tokens_per_bar)
+    told = domains_told([statistics(take.sound) for take in takes], [name for name, _ in tasks])
+    return {"features": features, "domains": told, "takes": len(takes), "bars": bars,
+            "features_read": sum(row["r2"] is not None and row["r2"] >= READ for row in features),
+            "domain_share": told["accuracy"]}

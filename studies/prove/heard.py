@@ -8,6 +8,7 @@ from engine.conductor import Conductor
 from engine.render import caller
 from engine.rt import QUANTUM
 from engine.table import Rig
+from studies.prove.paper import Given, Plain
 
 RATE_HZ, BLOCK = 48000, 1024
 
@@ -22,34 +23,6 @@ class Heard:
     edges: np.ndarray
     frames: list
     places: list
-
-
-class Given:
-    """A source of records that were measured already."""
-
-    def __init__(self, frames):
-        self.frames, self.at, self.next_seq, self.enters = frames, 0, 0, None
-
-    def arrive(self):
-        """The next frame, or None behind the last."""
-        if self.at >= len(self.frames):
-            return None
-        self.at += 1
-        return self.frames[self.at - 1], None
-
-    def take(self):
-        """The oldest frame has been played."""
-        self.next_seq += 1
-
-
-class Plain:
-    """A meter of frames that were measured already."""
-
-    def __init__(self, names):
-        self.names = tuple(names)
-
-    def measure(self, frame, token):
-        return frame
 
 
 class Places:

@@ -9,6 +9,7 @@ import numpy as np
 import engine.model
 from engine.clock import STEPS_PER_BAR
 from studies.prove import stats
+from studies.prove.information import root_of
 from studies.prove.table import bar_of
 
 LIMIT = 0.01
@@ -17,7 +18,8 @@ BARS = 4                                  # of a window
 LINK_WORDS = ("mean", "spread", "roughness", "persistence", "lowest", "highest")
 NOTE_WORDS = ("notes", "mean pitch", "pitch spread", "mean level", "level spread", "mean length",
               "length spread", "melodic step", "pitch persistence", "level persistence",
-              "level with length", "level with pitch", "off the beat", "repeated places")
+              "level with length", "level with pitch", "off the beat", "repeated places",
+              "pitch classes", "chords", "moves of the chord")
 TWIN = """
 import sys
 import torch
@@ -58,17 +60,16 @@ def link_windows(m, score):
     return found
 
 
-def note_windows(m, score):
-    """(windows, descriptors) of a role's or a trigger's notes; a cell that only comes again is no
-    new evidence."""
-    windows, known, found = {}, set(), []
+def note_windows(m, score, known):
+    """(windows, descriptors) of a role's or a trigger's notes; what was written before, and is in
+    `known`, is no new evidence when it comes again."""
+    windows, found = {}, []
     for n in m.notes(score):
         windows.setdefault(bar_of(n) // BARS, []).append(n)
     for _, notes in sorted(windows.items()):
-        written = {(n.cause.partition("; touch ")[0], n.seq, n.step % STEPS_PER_BAR)
-                   for n in notes}
+        written = {(n.seq if n.seq >= 0 else n.cause, n.step % STEPS_PER_BAR) for n in notes}
         if 2 * len(written - known) >= len(written):
-            found.append(_described(notes))
+            found.append(_described(notes) + _harmony(notes, score))
         known |= written
     return found
 
@@ -88,14 +89,24 @@ def _described(notes):
             np.mean(alike) if alike else np.nan]
 
 
+def _harmony(notes, score):
+    """How many pitch classes, how many chords a bar, and how far chords move, of a window."""
+    bars = sorted({bar_of(n) for n in notes})
+    roots = np.array([root_of(score.steps[bar * STEPS_PER_BAR][2]) for bar in bars])
+    moves = np.diff(roots) % 12
+    return [len({round(n.pitch_st) % 12 for n in notes}), len(set(roots)) / len(bars),
+            np.minimum(moves, 12 - moves).mean() if len(moves) else np.nan]
+
+
 def windows_of(m, scores, texts):
     """(rows, text of each row) over scores. Behind the first `texts` come those of the same texts
-    played from their middle: other cells, but of a link the same values, so they are left out."""
-    make = link_windows if m.kind == "link" else note_windows
-    rows, groups = [], []
+    begun elsewhere: other cells, but of a link the same values, so they are left out."""
+    rows, groups, known = [], [], [set() for _ in range(texts)]
     for number, score in enumerate(scores[:texts] if m.kind == "link" else scores):
-        more = make(m, score)
-        rows, groups = rows + more, groups + [number % texts] * len(more)
+        text = number % texts
+        more = (link_windows(m, score) if m.kind == "link" else
+                note_windows(m, score, known[text]))
+        rows, groups = rows + more, groups + [text] * len(more)
     return rows, groups
 
 

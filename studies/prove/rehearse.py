@@ -7,12 +7,13 @@ import numpy as np
 
 from engine.errors import ModelError
 from engine.mapping import read_by
+from engine.model.directions import load_all
 from engine.model.supervisor import Supervised
 from engine.performance import meter_class, worker_settings
 from engine.records import PROMPT
 from engine.source import Source
 
-PATIENCE_S = 120.0                        # without any record
+PATIENCE_S, RESTARTS = 120.0, 3           # without any record; processes that may be lost
 KEPT_BYTES = 400 << 20                    # of raw records of the first text
 STATES = ("resid", "attn", "mlp", "act")
 # unrelated, and of unequal length: 4 to 60 words
@@ -66,16 +67,22 @@ def bars_for(made, records=512, low=32, high=128):
 
 
 class Model:
-    """A running model and its meter; `read` gives the records of a text."""
+    """A running model and its meter; `read` gives the records of a text.
 
-    def __init__(self, made, report):
-        self.made = made
-        self.supervised = Supervised(worker_settings(made, None), reserve=False)
+    directions  of another model, to be measured in this one's states; None: its own
+    """
+
+    def __init__(self, made, report, directions=None):
+        self.made, self.directions = made, directions
+        foreign = {} if directions is None else {"directions": [], "steering": {}}
+        self.supervised = Supervised(worker_settings(made, None) | foreign, reserve=False)
         self.supervised.start()
         try:
             source = Source(self.supervised)
             source.wait_ready(lambda s: report(0.0, f"loading the model ({s:.0f} s)"))
             self.descriptor = self.supervised.descriptor
+            if directions is None:
+                self.directions = load_all(made.directions, self.descriptor)
             self.meter = self._meter()
             source.calibrate(self.meter)
             self.profile = self.meter.profile()
@@ -85,7 +92,7 @@ class Model:
         self.fresh = True
 
     def _meter(self):
-        return meter_class()(self.descriptor, read_by(self.made))
+        return meter_class()(self.descriptor, read_by(self.made), self.directions)
 
     def meters(self, count):
         """So many meters of the same calibration, each with a history of its own."""
@@ -95,25 +102,34 @@ class Model:
         return found
 
     def read(self, text, count):
-        """`count` records of a text, as it would be played from its beginning: copies."""
+        """`count` records of a text, as it would be played from its beginning: copies. A process
+        that is lost on the way is replaced, and the text read again.
+
+        raises  ModelError when that does not help
+        """
         if not self.fresh or text != self.made.prompt:
             self.supervised.control(PROMPT, text=text, after_seq=-1)
-        self.fresh, found, end = False, [], time.monotonic() + PATIENCE_S
-        while len(found) < count:
-            pair = self.supervised.front()
-            if pair is None:
-                state = self.supervised.poll()
-                if state == "failed" or self.supervised.restarts:
-                    raise ModelError(self.supervised.error or "the model process ended")
-                if time.monotonic() > end:
-                    raise ModelError(f"the model gave no record in {PATIENCE_S:.0f} s")
-                time.sleep(0.0005)
-                continue
-            if int(pair[0]["seq"]) >= 0:
-                found.append((pair[0].copy(), pair[1].copy()))
-                end = time.monotonic() + PATIENCE_S
-            self.supervised.pop()
-        return found
+        self.fresh = False
+        for _ in range(RESTARTS):
+            lost, found = self.supervised.restarts, []
+            end = time.monotonic() + PATIENCE_S
+            while len(found) < count and self.supervised.restarts == lost:
+                pair = self.supervised.front()
+                if pair is None:
+                    if self.supervised.poll() == "failed" or time.monotonic() > end:
+                        raise ModelError(self.supervised.error
+                                         or f"the model gave no record in {PATIENCE_S:.0f} s")
+                    time.sleep(0.0005)
+                    continue
+                if int(pair[0]["seq"]) >= 0:
+                    found.append((pair[0].copy(), pair[1].copy()))
+                    end = time.monotonic() + PATIENCE_S
+                self.supervised.pop()
+            if len(found) == count:
+                return found
+            self.supervised.control(PROMPT, text=text, after_seq=-1)
+        raise ModelError(f"the model process ended {RESTARTS} times: "
+                         f"{self.supervised.messages[-1]}")
 
     def frames_of(self, text, count):
         """The frames of a text's first records."""
@@ -184,9 +200,9 @@ def rehearse(model, texts=None, bars=None, report=lambda share, words="": None, 
     return found
 
 
-def once(made, texts, bars, report):
+def once(made, texts, bars, report, directions=None):
     """A Rehearsal with a model of its own, without nulls."""
-    model = Model(made, report)
+    model = Model(made, report, directions)
     try:
         return rehearse(model, texts, bars, report, nulls=False)
     finally:

@@ -13,6 +13,8 @@ from studies.prove import report as words
 from studies.prove.suite import Options, Suite
 from studies.prove.takes import NEEDS_MODEL, TakeSuite
 
+READ, CLEAR = 0.6, 0.01                   # partial R2 of a feature that is read back; p of domains
+
 
 def run(options, report):
     """The report of a set, as data."""
@@ -37,24 +39,30 @@ def run(options, report):
                 suite.stage.texts, suite.stage.lengths, suite.stage.said, strict=True)],
         "passed": all(m.passed or m.decorative for m in suite.mappings) and all(
             check.passed is not False for check in suite.checks),
-        "mappings": [described(m) for m in suite.mappings],
+        "mappings": [described(m) for m in (*suite.mappings, *suite.absent)],
         "checks": [vars(check) for check in suite.checks], "fidelity": found,
         "claims": made.claims, "seconds": time.monotonic() - begin,
         "cpu_seconds": time.process_time() - cpu}
 
 
 def claimed(suite, found):
-    """The set's claims against what was read back."""
-    claims = suite.made.claims
-    for name, least, value in (("features", claims.get("features"), found.get("features_read")),
-                               ("domains", claims.get("domains"), found.get("domain_share"))):
+    """The set's claims against what was read back from the sound."""
+    claims, domains = suite.made.claims, found.get("domains") or {}
+    counted = [row["name"] for row in found.get("features", ()) if row["r2"] is not None
+               and row["r2"] >= READ and row["r2"] > row["shuffled"]]
+    clear = domains and domains["p"] < CLEAR
+    for name, value, more in (
+            ("features", len(counted), ", ".join(counted)),
+            ("domains", domains.get("accuracy"), f"p = {domains['p']:.3f}" if domains else "")):
+        least = claims.get(name)
         if least is None:
             continue
-        suite.add(f"claimed: {name} told from the sound", value, f">= {least:g}",
-                  None if suite.options.take or not suite.options.fidelity else
-                  value is not None and value >= least,
-                  NEEDS_MODEL if suite.options.take else "" if value is not None else
-                  "not measured")
+        test, limit = f"claimed: {name} told from the sound", f">= {least:g}"
+        if not found:
+            suite.add(test, None, limit, None, NEEDS_MODEL if suite.options.take else
+                      "not measured: without the sound")
+        else:
+            suite.add(test, value, limit, value >= least and (name == "features" or clear), more)
 
 
 def described(m):

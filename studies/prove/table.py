@@ -79,6 +79,15 @@ class Mapping:
             found[step] = value
         return found
 
+    def unavailable(self, known):
+        """Whether the model gives nothing that it reads; then it says so, and is not tested."""
+        missing = [name for name in self.reads if name != WORDS]
+        if self.kind == "role" or not missing or any(name in known for name in missing):
+            return False
+        if not self.checks:
+            self.add("available", None, "", None, f"this model gives no {', '.join(missing)}")
+        return True
+
     @property
     def passed(self):
         return all(check.passed is not False for check in self.checks)

@@ -7,8 +7,11 @@ import pytest
 import texts
 
 from engine.errors import MappingError
-from engine.records import Frame
+from engine.performance import Options
+from engine.records import NOTE, Frame
+from engine.render import render
 from engine.sets import load
+from engine.why import Why
 from mappings.music import STEPS, Entry, Scene
 from mappings.thinking import GROUPS, Bell, Lane, Thinking
 from mappings.thinking_player import groups_of
@@ -147,3 +150,20 @@ def test_a_wrong_table_is_told(change, words):
     Thinking(**good)
     with pytest.raises(MappingError, match=words):
         Thinking(**(good | change))
+
+
+def test_the_set_sounds_and_every_event_resolves(tmp_path):
+    import pyloudnorm
+    import soundfile
+    made = render(Options("sets/thinking.py", bars=12, out=str(tmp_path / "a.wav"),
+                          record=str(tmp_path / "a.take")))
+    sound, rate_hz = soundfile.read(tmp_path / "a.wav")
+    assert np.isfinite(sound).all() and made["not_finite"] == 0 and made["steals"] == 0
+    assert np.abs(sound).max() <= 10 ** (-1.0 / 20.0)
+    assert -17.0 <= pyloudnorm.Meter(rate_hz).integrated_loudness(sound) <= -11.0
+    asked = Why(tmp_path / "a.take")
+    assert len(asked.take.events) > 300 and asked.unresolved() == []
+    by = {asked.cause(row)["by"] for row in asked.take.events}
+    assert {"model", "link", "grammar"} <= by
+    ends = asked.take.events[asked.take.events["kind"] == NOTE]
+    assert (ends["length"] > 0).all()                     # no note is held for ever

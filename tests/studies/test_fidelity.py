@@ -70,12 +70,12 @@ def test_a_feature_that_is_never_there_has_no_number():
     assert fidelity.features_told([one], ("never",), 8)[0]["r2"] is None
 
 
-def test_a_latched_value_is_held_against_the_bar_after_it():
+def test_a_latched_value_is_held_against_the_bar_that_begins_with_it():
     sound, values = np.zeros((24, 1)), np.arange(24.0)[:, None]
     one = fidelity.Told(sound, values, [("a", k // 8) for k in range(24)])
     _, line, _ = fidelity.windows(one, "line", 8, 8)
     _, bar, _ = fidelity.windows(one, "bar", 8, 8)
-    assert np.isnan(line[0, 0]) and line[1:, 0].tolist() == [7.0, 15.0]
+    assert line[:, 0].tolist() == [0.0, 8.0, 16.0]
     assert bar[:, 0].tolist() == [3.5, 11.5, 19.5]
 
 

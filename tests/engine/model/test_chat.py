@@ -46,8 +46,8 @@ def desk(talker, tmp_path):
     with torch.inference_mode():
         desk = Desk(talker, tmp_path)
         loaded = load(str(talker))
-        desk.generator.chat = Chat(loaded.tokenizer, "tiny", 96)
-        desk.generator.ends = loaded.ends | desk.generator.chat.ends
+        chat = desk.generator.chat = desk.generator.prompts = Chat(loaded.tokenizer, "tiny", 96)
+        desk.generator.ends = loaded.ends | chat.ends
         yield desk
 
 

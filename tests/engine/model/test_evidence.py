@@ -24,7 +24,7 @@ def planted(seed, size, paired=False, layer=1, spread=0.0):
 def test_a_shift_is_found_in_its_layer_and_no_other():
     states, contrast, _ = planted(2, 6.0)
     found = weigh(states, contrast)
-    assert found.layer == 2 and found.auc > 0.99 and found.nested_auc > 0.99 and found.p < 0.01
+    assert found.layer == 2 and found.auc > 0.99 and found.token_auc is None and found.p < 0.01
     assert abs(found.control_auc - 0.5) < 0.02 and max(found.aucs[0], found.aucs[2]) < 0.7
     assert found.cosine > 0.9 and found.cosine_low <= found.cosine
     assert weigh(states, contrast) == found, "the same again"
@@ -33,11 +33,12 @@ def test_a_shift_is_found_in_its_layer_and_no_other():
 
 @pytest.mark.parametrize("paired", [False, True])
 def test_noise_is_called_noise(paired):
-    found = [weigh(*planted(seed, 0.0, paired)[:2]) for seed in range(8)]
+    found = [weigh(*planted(seed, 0.0, paired)[:2]) for seed in range(6)]
     assert abs(np.mean([one.auc for one in found]) - 0.5) < 0.15, "the best of three layers"
-    assert abs(np.mean([one.nested_auc for one in found]) - 0.5) < 0.06
     assert all(abs(one.control_auc - 0.5) < 0.02 for one in found)
-    assert sum(one.p < 0.05 for one in found) <= 2, "p pays for the choice of the layer"
+    assert sum(one.p < 0.05 for one in found) <= 1
+    given = weigh(*planted(0, 0.0, paired)[:2], layer=found[0].layer)
+    assert given.auc == found[0].auc and given.p < found[0].p, "the choice of a layer is paid for"
 
 
 def test_a_pair_is_never_split():

@@ -1,4 +1,6 @@
 """Records in order, gone back to and taken up again. Thread: control."""
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -109,6 +111,19 @@ def test_states_are_those_of_one_forward_over_everything(desk):
     for i in range(3):
         rows = np.stack([state["resid"][i] for state, _ in records])
         assert np.allclose(rows, whole[i][0].numpy(), atol=1e-4 * np.abs(rows).max())
+
+
+def test_a_model_that_is_fed_a_token_at_a_time_gives_every_row(desk):
+    """As state-space models are: a prompt longer than a chunk has no row of another token."""
+    context = desk.generator.context
+    context.ways = dataclasses.replace(context.ways, chunk=1)
+    desk.generator.open(PROMPT * 3)
+    assert len(desk.generator.given) > 70
+    records = desk.read(90)
+    ids = torch.tensor([inputs(records)])
+    whole = context.model(input_ids=ids, output_hidden_states=True).hidden_states[1][0].numpy()
+    rows = np.stack([state["resid"][1] for state, _ in records])
+    assert np.allclose(rows, whole, atol=1e-4 * np.abs(rows).max())
 
 
 @pytest.mark.parametrize("after", [0, 5, 27, 40, 70])

@@ -117,6 +117,8 @@ def test_a_good_one(checkpoint, monkeypatch):
     ({"temperature": float("nan")}, "temperature is nan"),
     ({"top_p": 0.0}, "top_p is 0.0"),
     ({"model": "/no/such/folder"}, "no such folder"),
+    ({"chat": True}, "no chat template"),
+    ({"directions": ["nobody"]}, "no direction 'nobody'"),
 ])
 def test_a_worker_that_cannot_start_says_why(checkpoint, tmp_path, settings, words):
     from engine.records import CONTROL

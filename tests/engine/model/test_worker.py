@@ -6,14 +6,16 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from engine.errors import ModelError
-from engine.model import process, supervisor
+from engine.model import directions, process, supervisor
+from engine.model.load import fingerprint
 from engine.model.process import Worker
 from engine.model.publish import token_text
 from engine.model.supervisor import Supervised
-from engine.records import CALIBRATION, HOLD, PREFILL, PROMPT, RENEWED, SKIP, TEMPERATURE
+from engine.records import CALIBRATION, HOLD, PREFILL, PROMPT, RENEWED, SKIP, STEER, TEMPERATURE
 
 PATIENCE_S = 120.0                        # only against hanging; nothing here is timed
 PROMPT_TEXT = "The house stood at the end of the road."
@@ -60,9 +62,15 @@ def said(records):
 
 
 @pytest.fixture
-def worker(checkpoint):
+def worker(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("HIDDENSTAGE_PROFILES", str(tmp_path))
+    vector = np.random.default_rng(1).normal(size=32).astype(np.float32)
+    vector /= np.linalg.norm(vector)
+    directions.save(directions.Direction(
+        "calm", 2, vector, vector, 0.0, np.linspace(-1.0, 1.0, directions.POINTS), 1.0, "tiny",
+        fingerprint(checkpoint)))
     worker = Worker({"model": str(checkpoint), "prompt": PROMPT_TEXT, "temperature": 1.0,
-                     "limit": 8}).start()
+                     "limit": 8, "directions": ["calm"], "steering": {"ablate.calm": 0.0}}).start()
     until(lambda: worker.poll() != "starting", "a start")
     assert worker.poll() == "ready", worker.error
     yield worker
@@ -82,10 +90,17 @@ def test_a_performance(worker):
     assert all(abs(token["temperature"] - 0.3) < 1e-6 for _, token in cooler)
     assert cooler[0][0]["token"] == first[-1][1]["token"]
 
+    assert all(np.isnan(token["steer_nat"]) for _, token in first + cooler)
+    for amount in (1.0, 0.0):
+        generation = worker.control(STEER, amount, "steer.calm", after_seq=79)
+        steered = take(worker, 3)
+        assert seqs(steered) == [80, 81, 82] and steered[0][0]["generation"] == generation
+        assert all((token["steer_nat"] > 0.0) == (amount > 0.0) for _, token in steered)
+
     worker.control(PROMPT, text="Somebody knocked. 🎷", after_seq=79)
     knocked = take(worker, 40)
     assert seqs(knocked) == list(range(80, 120)) and "\n\nSomebody knocked. 🎷" in said(knocked)
-    assert knocked[0][0]["flags"] & PREFILL and knocked[0][0]["generation"] == 2
+    assert knocked[0][0]["flags"] & PREFILL and knocked[0][0]["generation"] == 4
 
     worker.control(HOLD, 1.0, after_seq=119)
     until(lambda: not len(worker.control_ring), "the control to be read")
@@ -203,6 +218,8 @@ def test_a_killed_model_comes_back_where_it_was(checkpoint):
         assert stage.restarts == 1 and "another takes over" in stage.messages[0]
         assert seqs(found) == list(range(46))
         assert said(found) == said(expected[:46]), "the same text, as if nothing had happened"
+        stage.control(STEER, 0.5, "steer.calm")
+        assert stage.settings["steering"] == {"steer.calm": 0.5}, "a successor is told"
         stage.control(TEMPERATURE, 0.5)
         play(stage, 20, found)
         assert seqs(found) == list(range(66))

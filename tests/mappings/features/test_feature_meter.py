@@ -8,6 +8,7 @@ import pytest
 
 from engine import records
 from engine.errors import MappingError
+from engine.mapping import UNITS
 from mappings.features import NAMES
 from mappings.features.common import bands_of, curve, places
 from mappings.features.meter import CORE
@@ -154,3 +155,9 @@ def test_places_of_equal_values_are_the_middle_of_their_run():
     assert 0.2 < out[0] < 0.3 and out[1] == 0.5 and math.isnan(out[2])
     places(np.array([-9.0, 9.0, np.nan]), grid, out)
     assert out[0] == 0.0 and out[1] == 1.0 and math.isnan(out[2])
+
+
+def test_every_feature_says_its_unit_or_has_none():
+    """A last word that is no unit says what is measured: `excess` in standard deviations."""
+    words = {name.rpartition("_")[2] for name in NAMES if "_" in name.rpartition(".")[2]}
+    assert words <= {*UNITS, "change", "excess"} and {"octaves", "blocks", "token"} <= words

@@ -72,6 +72,6 @@ def test_noise_does_not_modulate():
     random, found = np.random.default_rng(7), []
     family, sight = planted.streaming(tonality.Modulation)
     out = np.empty(3)
-    for _ in range(20000):
+    for _ in range(60_000):
         family.step(random.normal(size=64), sight, out)
     assert not (found + sight.events)

@@ -1,4 +1,4 @@
-"""Spectra: what a model is made of, once per model. Offline; no number here moves while playing.
+"""Spectra: numbers of what a model is made of (see `timbre`). Offline; none moves while playing.
 
 participation   of eigenvalues, over their count: 1 all alike;  slope  of their logs on log rank
 stable_rank     of a weight matrix;  power_law  exponent of its spectrum's tail, if there is one

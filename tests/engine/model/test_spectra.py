@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from mappings.features import spectra
+from engine.model import spectra
 
 
 def test_a_gaussian_matrix_has_the_edges_of_its_law_and_no_power_law():
@@ -15,13 +15,12 @@ def test_a_gaussian_matrix_has_the_edges_of_its_law_and_no_power_law():
     assert 1.0 < spectra.stable_rank(weight) < 512.0
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_pareto_tail_has_its_exponent(seed):
-    values = (1.0 - np.random.default_rng(seed).uniform(size=500)) ** (-1.0 / 1.5)
-    exponent, distance = spectra.power_law(values)
-    assert exponent == pytest.approx(2.5, abs=0.3) and distance <= 0.03
-    whole, _ = spectra.distance_of(np.sort(values))
-    assert whole == pytest.approx(2.5, abs=0.2)
+def test_a_pareto_tail_has_its_exponent():
+    """Of 20 samples of 500: the exponent within 0.2 in 19, the distance 0.03 in the middle."""
+    found = np.array([spectra.power_law((1.0 - np.random.default_rng(seed).uniform(size=500))
+                                        ** (-1.0 / 1.5)) for seed in range(20)])
+    assert (np.abs(found[:, 0] - 2.5) <= 0.2).sum() >= 19
+    assert np.median(found[:, 1]) <= 0.03 and found[:, 1].max() < spectra.POOR
 
 
 def test_sparsity_and_participation():
