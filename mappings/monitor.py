@@ -156,6 +156,7 @@ class Monitor:
     """A whole set's music: scenes of `mappings.music`, lines, a score and what its alarm moves.
 
     tonics    MIDI numbers near 57, one for each scene;  key  the feature that chooses which
+    hold      the feature that says how long a chord is held, from a beat to three
     beats     sixteenths of the pulse, calm and alarmed
     alarmed   (path, calm, alarmed) of parameters that the alarm moves
     """
@@ -164,6 +165,7 @@ class Monitor:
     score: Score = field(default_factory=Score)
     tonics: tuple = (57, 55, 60, 52, 59)
     key: str = "resid.axis.3"
+    hold: str = "resid.mid.turn"
     beats: tuple = ((0, 8), (0, 4, 8, 12))
     alarmed: tuple = ()
     targets, decorative = {}, ("punctuation",)
@@ -178,13 +180,14 @@ class Monitor:
     @property
     def features(self):
         """The names that it reads."""
-        return (*self.score.names, self.key, *{name for line in self.lines for name in line.names})
+        return (*self.score.names, self.key, self.hold,
+                *{name for line in self.lines for name in line.names})
 
     @property
     def reads(self):
         """Role -> the features that may move it; "" what may move all."""
-        found = {"": (self.key, "text"), "pad": self.score.names, "alarm": self.score.names,
-                 "punctuation": ("text",)}
+        found = {"": (self.key, "text"), "pad": (*self.score.names, self.hold),
+                 "alarm": self.score.names, "punctuation": ("text",)}
         return found | {line.role: line.names for line in self.lines}
 
     def player(self, steps_per_token=2, bars=None):

@@ -25,7 +25,7 @@ class MonitorPlayer:
 
     def __init__(self, music, steps_per_token=2, bars=None):
         self.music, self.due = music, max(1, round(steps_per_token))
-        self.memory = Memory(STEPS / steps_per_token, settles=False)
+        self.memory = Memory(STEPS / steps_per_token, absolute=None)
         self.form, self.listener = Form(music.scenes, bars), Listener(music.score)
         self.tonic, self.cells, self.chord, self.share = music.tonics[0], {}, None, (False, -1.0)
 
@@ -106,10 +106,13 @@ class MonitorPlayer:
             return []
         self.share, self.chord = now, chord(*now, self.chord)
         shift, level = self.tonic - TONIC, SOFTEST + LOUDER * (now[0] + now[1]) / 2.0
-        length = (BEAT if now[0] else 2 * BEAT) - 0.2
-        cause, seq = self._said("pad"), self.listener.record
+        turned, name = read(self.memory.window(1)[0], self.music.hold)
+        length = BEAT * (1.0 if now[0] else 1.0 + 2.0 * turned) - 0.2
+        held = "" if now[0] else f"{name} {turned:.2f}"
+        cause = f"{self._said('pad')}, {held}" if self.listener.read and held else (
+            f"pad: {held}" if held else self._said("pad"))
         return [Note("pad", float(pitch + shift), level - SOFTER * i, 0.0, length, False, cause,
-                     seq) for i, pitch in enumerate(self.chord)]
+                     self.memory.newest) for i, pitch in enumerate(self.chord)]
 
     def _bell(self, fresh):
         """Where a sentence ends, the fifth rings."""

@@ -3,7 +3,8 @@
 needs   stereo out (or none: it renders to a file)
 keys    space next section   1-6 mute pad arp bass bell heart alarm
         p prompt   h hold the model   + - temperature   f filter   ! panic
-heard   pad: as rough as the last words were surprising; only pentatonic while the alarm is off
+heard   pad: as rough as the last words were surprising; only pentatonic while the alarm is off;
+        held as long as the thought turned far
         alarm: a tone, a heart twice as fast, tense chords, from a smoothed place of surprisal
         of 0.69 on and until 0.58: no false alarm in the neutral text's 370 tokens
         brightness and drive of the pad: the surprise of each word   bell: a sentence ended

@@ -140,7 +140,8 @@ def table(found):
         heads = [x for x in layer["entropy"] if x is not None]
         ranks = [m["stable_rank"] for m in layer["matrices"].values()]
         laws = [m["exponent"] for m in layer["matrices"].values() if m["exponent"] is not None]
-        tail = f"{min(laws):.2f} .. {max(laws):.2f} in {len(laws)}" if laws else "no power law in any"
+        tail = (f"{min(laws):.2f} .. {max(laws):.2f} in {len(laws)}" if laws
+                else "no power law in any")
         lines.append(f"{k:5}{text(layer['participation'], 3):>11}{text(layer['slope'], 2):>8}"
                      f"{text(layer['hoyer'], 3):>10}"
                      f"{text(sum(heads) / len(heads) if heads else None, 3):>9}"

@@ -23,7 +23,8 @@ def test_every_feature_of_first_light_is_measured_and_placed():
     last = planted.frames(planted.calibrated(rows), rows)[-1]
     core = tuple(name for family in CORE.values() for name in family.names)
     assert tuple(last.raw) == core == tuple(last.unit) and len(core) == 25
-    assert core == NAMES[:25] and not last.events and not last.rows
+    assert core == NAMES[:25] and not last.events
+    assert set(last.rows) == {"writes.attn", "writes.mlp"}
     assert all(0.0 <= place <= 1.0 for place in last.unit.values())
     assert all(isinstance(x, float) for x in (*last.raw.values(), *last.unit.values()))
 
