@@ -58,6 +58,26 @@ def store(tc, array, index, value):
     return types.void(array, types.intp, value), gen
 
 
+def _ask(write):
+    @intrinsic
+    def f(tc, array, index):
+        def gen(cg, b, s, a):
+            byte = ir.IntType(8).as_pointer()
+            at = b.bitcast(vector_at(cg, b, s.args[0], a[0], a[1]), byte)
+            kind = ir.FunctionType(ir.VoidType(), [byte, INT, INT, INT])
+            fn = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0i8")
+            b.call(fn, [at, *(ir.Constant(INT, n) for n in (write, 3, 1))])
+            return cg.get_dummy_value()
+
+        return types.void(array, types.intp), gen
+
+    return f
+
+
+# a hint that the cache line of array[index] will soon be read, or written
+soon_read, soon_written = _ask(0), _ask(1)
+
+
 def _splat(kind):
     @intrinsic
     def f(tc, x):

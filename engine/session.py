@@ -202,9 +202,9 @@ class Session:
                 self.say("compiling what is new in the saved set")
                 prepare_aside(path)
             table = made.table(rate_hz=self.options.rate_hz)
-            p = self.performance
-            directions = load_all(made.directions, p.meter.descriptor)
-            links_of(made, table, p.meter.named(directions))
+            meter = self.performance.meter
+            directions = load_all(made.directions, meter.descriptor)
+            links_of(made, table, meter.named(directions))
             midi_of(made.parts, made.tuning, tuple(made.sends))
         except Exception as fault:            # whatever it is, the old set plays on
             self.say(f"the saved set is wrong, the old one plays on: {fault}")

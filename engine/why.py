@@ -200,7 +200,8 @@ class Why:
 
     @staticmethod
     def _spoken(frame):
-        return {name: frame[name] for name in ("seq", "token", "text", "raw", "unit")} | (
+        told = ("seq", "token", "text", "raw", "unit", "steered")
+        return {name: frame[name] for name in told if name in frame} | (
             {} if "step" in frame and "sample" not in frame else {"unheard": True})
 
     # ---- a moment

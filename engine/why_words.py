@@ -26,7 +26,8 @@ def token(record):
     if record.get("missing"):
         return f"record {record['seq']}, which the take does not hold"
     unheard = ", thrown away before it was heard" if record.get("unheard") else ""
-    return f"token {record['text']!r}, record {record['seq']}{unheard}"
+    steered = f", steered: {record['steered'][0]:.2f} nat" if record.get("steered") else ""
+    return f"token {record['text']!r}, record {record['seq']}{steered}{unheard}"
 
 
 def read(features):

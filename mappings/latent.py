@@ -8,25 +8,26 @@ from dataclasses import dataclass
 from engine.mapping import Param
 from mappings.music import Cast, Entry, Grammar, Music, Scene
 
-CHORD = ("chord.quality", "chord.bass_st", "chord.inversion", "chord.confidence",
-         "consonance.tension")
+CHORD = ("chord.quality", "chord.bass_st", "chord.confidence", "consonance.tension")
 KEY = ("key.tonic_st", "key.mode", "modulation", "tonicisation")
 MOTIONS = ("parallel", "contrary", "oblique")
-LINE = ("rubato.work", "melody.step_st", "melody.smoothness", "interval.size_st",
-        "latent.pitch_st", "register.height", "rubato.tempo")
+LINE = ("rubato.work", "melody.step_st", "latent.pitch_st", "register.height", "rubato.tempo")
 # what may decide for all roles: form, who plays, what is renewed, key, harmony
 FORM = ("text", "form.likeness", "resid.mid.turn", "voices.crossings_per_token",
-        "octave.resonance", "rubato.work", "register.bass", "orchestra.percussion",
+        "octave.resonance", "rubato.work", "interval.size_st", "register.bass",
+        "orchestra.percussion",
         *(f"bands.{kind}" for kind in MOTIONS), *KEY, *CHORD)
+# what noise is told from the model by: read as it was calibrated, not among its own last values
+ABSOLUTE = ("melody.smoothness", "timbre.high.kurtosis", "orchestra.strings", "chord.emergence")
 DOWNBEAT = (1.0, *(0.0,) * 15)
 
 LATENT_GRAMMARS = (
     Grammar("chord", "pad", DOWNBEAT, (1, 1), register=(50, 72), level=0.6,
             touch="dynamics.tenor"),
     Grammar("octave", "pad", DOWNBEAT, (1, 1), register=(48, 72), level=0.5,
-            touch="octave.strongest"),
+            touch="chord.emergence"),
     Grammar("counter", "pad", DOWNBEAT, (1, 1), register=(45, 72), level=0.6,
-            touch="dynamics.alto"),
+            touch="orchestra.strings"),
     Grammar("bass", "bass", form="ab", hits=(1, 4), register=(31, 48), level=0.66,
             weights=(1., 0, .1, .3, 0, 0, .7, 0, .6, 0, .5, .3, .4, 0, .6, 0),
             tones=(0, 0, 0, 2), lengths=(3.0, 7.5),
@@ -40,8 +41,8 @@ LATENT_GRAMMARS = (
             touch="dynamics.soprano"),
     Grammar("pulse", "hit", hits=(3, 6), level=0.5,
             weights=(1., .2, .5, .7, .3, .2, .8, .3, .6, .2, .5, .7, .4, .2, .8, .3),
-            onset="orchestra.percussion", count="orchestra.percussion", accent="mlp.high.write",
-            touch="orchestra.percussion"),
+            onset="orchestra.percussion", count="orchestra.percussion",
+            accent="orchestra.percussion", touch="timbre.high.kurtosis"),
 )
 
 CALM = (Entry("chord", 0, offset_db=-1.0), Entry("octave", 0, reads="octave.resonance", above=0.3))
@@ -92,12 +93,13 @@ class Latent(Music):
     def reads(self):
         """role -> the features that move it; "": those that may move every role."""
         return {"": FORM, "chord": ("dynamics.tenor", *CHORD), "octave": (
-                    "octave.strongest", "octave.resonance"),
-                "counter": (*(f"voices.{kind}" for kind in MOTIONS), *LINE, "dynamics.alto"),
-                "bass": ("register.bass", "chord.voicing_change", "orchestra.pedal",
-                         "dynamics.bass"),
-                "melody": (*LINE, "phrase", "dynamics.soprano"),
-                "pulse": ("rhythm.steps", "orchestra.percussion")}
+                    "octave.resonance", "chord.emergence"),
+                "counter": (*(f"voices.{kind}" for kind in MOTIONS), *LINE, "orchestra.strings"),
+                "bass": ("register.bass", "chord.voicing_change", "chord.inversion",
+                         "orchestra.pedal", "dynamics.bass"),
+                "melody": (*LINE, "interval.size_st", "melody.smoothness", "phrase",
+                           "dynamics.soprano"),
+                "pulse": ("rhythm.steps", "timbre.high.kurtosis")}
 
     @property
     def targets(self):

@@ -45,27 +45,34 @@ def said(frame, name, classes):
 
 @dataclass(frozen=True)
 class Wish:
-    """What a bar of frames wants: quality, lowest note 0..11, its rank in the chord, a ninth."""
+    """What a bar of frames wants: quality, lowest note 0..11, its rank in the chord, a ninth.
+
+    cause, lowest  what the chord and its inversion were read from, in words
+    """
     quality: str
     bass: int
     inversion: int
     ninth: bool
     cause: str = ""
+    lowest: str = ""
     seq: int = -1
 
 
 def wish_of(frames):
     """The clearest chord of a bar's frames, and whether the bar was tense."""
     frame = max(frames, key=lambda f: read(f, "chord.confidence")[0])
-    spoken = frame.record >= 0
+    if frame.record < 0:
+        cause = lowest = "grammar: before the first word"
+    else:
+        names = ("chord.quality", "chord.bass_st", "chord.confidence", "chord.inversion")
+        *chord, lowest = (f"{name} {read(frame, name)[0]:.2f}" for name in names)
+        cause = ", ".join(chord)
     tension = sum(read(f, "consonance.tension")[0] for f in frames) / len(frames)
-    place = {name: read(frame, f"chord.{name}")[0] for name in ("quality", "bass", "inversion")
-             if name != "bass"} | {"bass_st": read(frame, "chord.bass_st")[0]}
-    cause = ", ".join([f"chord.{name} {x:.2f}" for name, x in sorted(place.items())]
-                      + [f"consonance.tension {tension:.2f}"])
+    ninth = tension >= NINTH_ABOVE
     return Wish(QUALITIES[said(frame, "chord.quality", 4)], said(frame, "chord.bass_st", 12),
-                said(frame, "chord.inversion", 3), tension >= NINTH_ABOVE,
-                cause if spoken else "grammar: before the first word", frame.record)
+                said(frame, "chord.inversion", 3), ninth,
+                f"{cause}, consonance.tension {tension:.2f}" if ninth else cause, lowest,
+                frame.record)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """Latent: the player of the latent music theory. House's cells, memory and form; its own harmony,
 line, counterpoint and pulse. Thread: control."""
 from dataclasses import replace
+from statistics import fmean as mean
+from statistics import pstdev
 
-from mappings.arrange import PHRASE, TURNED, Arranger
+from mappings.arrange import LINE, PHRASE, TURNED, Arranger
+from mappings.latent import ABSOLUTE, MOTIONS
 from mappings.latent_harmony import LatentHarmony, LatentTheme, wish_of
 from mappings.memory import read
 from mappings.music import STEPS
@@ -10,7 +13,7 @@ from mappings.player import Player
 from mappings.roles import Row, rows_of
 from mappings.writer import Cell, Mark, write
 
-MOTIONS = ("parallel", "contrary", "oblique")
+BEFORE = 4                                # phrases that a phrase is compared with
 THIRD, SPAN = -2, 3                       # scale steps to the second voice; of the line's start
 LATEST = 0.45                             # of a 16th, where rubato is slowest
 BREATH = 2                                # 16ths of rest at the end of a phrase
@@ -62,30 +65,35 @@ class Composer(Arranger):
         ended = self.memory.phrase_ended(self.form.bar * STEPS)
         if self.keyed and self.here.follow():
             self.here.plan(ended)
-        self._move()
+        if self.form.section_bar % LINE == 0:
+            self._move()
         super()._phrase_line()
 
     def _renew(self, roles):
-        """Cells as in house; of the chords two bars, where the text has turned far."""
+        """Cells as in house; of a side theme's chords two bars, where the text has turned far."""
         super()._renew(roles)
         theme = self.here.theme
-        if theme.letter != self.main or self.memory.spread(
+        if theme.letter != self.main and self.memory.spread(
                 "resid.mid.turn", self.phrase_tokens) > TURNED:
             theme.wishes[1:3] = self._wishes()[1:3]
             self.here.plan(self.memory.phrase_ended(self.form.bar * STEPS))
 
     def _move(self):
-        """How the second voice goes with the first: as the heads of the lead layer do of late; the
-        bands of the depth stand in for heads."""
-        frames = self.memory.window(self.phrase_tokens)
+        """How the second voice goes with the first: as the heads of the lead layer do more than
+        before; the bands of the depth stand in for heads."""
+        tokens = self.phrase_tokens
+        frames = self.memory.window(BEFORE * tokens)
         group = "voices" if "voices.parallel" in frames[-1].unit else "bands"
         found = []
         for kind in MOTIONS:
             name = f"{group}.{kind}"
-            found.append((sum(read(f, name)[0] for f in frames) / len(frames), name, kind))
-        _, _, kind = max(found)
-        names = ", ".join(f"{name} {place:.2f}" for place, name, _ in found)
-        self.motion = kind, f"counter {kind}: {names}", self.memory.newest
+            places = [read(frame, name)[0] for frame in frames]
+            now = mean(places[-tokens:])
+            found.append(((now - mean(places)) / max(pstdev(places), 1e-3),
+                          f"{name} {now:.2f}", kind))
+        names = ", ".join(words for _, words, _ in found)
+        kind = max(found)[2]
+        self.motion = kind, f"counter {kind}: {names} over {tokens} tokens", self.memory.newest
 
     def _write(self, role, how=write):
         if role == "melody":
@@ -114,13 +122,13 @@ class Composer(Arranger):
         rows = [f.rows[PULSE] for f in self.memory.window(self.phrase_tokens) if PULSE in f.rows]
         if not rows:
             return None
-        mean = [sum(float(row[s]) for row in rows) / len(rows) for s in range(STEPS)]
-        if any(x != x for x in mean):
+        bar = [mean(float(row[s]) for row in rows) for s in range(STEPS)]
+        if any(x != x for x in bar):
             return None
-        starts = [s for s in range(STEPS) if not s or mean[s] != mean[s - 1]]
-        order = sorted(starts, key=lambda s: -mean[s])[:max(STRONGEST, len(starts) // 2)]
-        low, high = min(mean), max(mean)
-        share = {s: (mean[s] - low) / max(high - low, 1e-9) for s in sorted(order)}
+        starts = [s for s in range(STEPS) if not s or bar[s] != bar[s - 1]]
+        order = sorted(starts, key=lambda s: -bar[s])[:max(STRONGEST, len(starts) // 2)]
+        low, high = min(bar), max(bar)
+        share = {s: (bar[s] - low) / max(high - low, 1e-9) for s in sorted(order)}
         self.written += 1
         name = f"{self.here.theme.letter}{self.written}"
         marks = tuple(Mark(s, 1.0, int(s >= STEPS // 2), 0.35 + 0.5 * x, False,
@@ -145,7 +153,8 @@ class Composer(Arranger):
             upper = {mark.step for mark in bar if mark.place}
             return [replace(row, part="tick") if row.step in upper else row for row in rows]
         if role == "bass":
-            return [replace(row, cause=f"{row.cause} of {self.here.cause}") for row in rows]
+            return [replace(row, cause=f"{row.cause} of {self.here.cause}, "
+                            f"{self.here.planned.wish.lowest}") for row in rows]
         return rows
 
     def _held(self, role, pitches, words):
@@ -202,6 +211,7 @@ class LatentPlayer(Player):
 
     def __init__(self, music, steps_per_token=2, bars=None):
         super().__init__(music, steps_per_token, bars)
+        self.memory.absolute = ABSOLUTE
         self.arranger = Composer(music, self.memory, self.form, self.wishes)
         self.editor = Gestures(self.arranger.here)
 

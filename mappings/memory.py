@@ -67,11 +67,11 @@ class Settled:
 class Memory:
     """Frames heard so far, oldest first; `per_bar` tokens make a bar.
 
-    settles   a feature's place is taken among its own last values; else it stays the calibrated one
+    absolute  features whose calibrated places stand, where those of the others settle; None: all
     """
 
-    def __init__(self, per_bar, settles=True):
-        self.settles = settles
+    def __init__(self, per_bar, absolute=()):
+        self.absolute = absolute
         self.per_bar = max(1, round(per_bar))
         self.real, self.heard = deque(maxlen=KEPT), deque(maxlen=KEPT)
         self.recalled, self.steady, self.settled = 0, 0, {}
@@ -80,7 +80,7 @@ class Memory:
 
     def hear(self, step, frames, late, due):
         """The frames that count at this step: those that came, or a recalled one for one due."""
-        fresh = [self._settle(frame) if self.settles else frame for frame in frames
+        fresh = [self._settle(frame) if self.absolute is not None else frame for frame in frames
                  if not frame.flags & SILENT]
         for frame in fresh:
             self.real.append(frame)
@@ -100,7 +100,8 @@ class Memory:
         for name in frame.unit:
             if name not in settled:
                 settled[name] = Settled()
-        return replace(frame, unit={name: settled[name].place(value)
+        return replace(frame, unit={name: value if name in self.absolute
+                                    else settled[name].place(value)
                                     for name, value in frame.unit.items() if value == value})
 
     def _recall(self, step):

@@ -25,7 +25,7 @@ class MonitorPlayer:
 
     def __init__(self, music, steps_per_token=2, bars=None):
         self.music, self.due = music, max(1, round(steps_per_token))
-        self.memory = Memory(STEPS / steps_per_token, settles=False)
+        self.memory = Memory(STEPS / steps_per_token, absolute=None)
         self.form, self.listener = Form(music.scenes, bars), Listener(music.score)
         self.tonic, self.cells, self.chord, self.share = music.tonics[0], {}, None, (False, -1.0)
 

@@ -16,7 +16,7 @@ from mappings.music import Scene
 BANDS, HALVES = ("low", "mid", "high"), 2
 GROUPS = len(BANDS) * HALVES              # places that a token's depth is laid out on
 ROWS = ("writes.attn", "writes.mlp", "text")        # read, and no features
-MODE, SCENE, ROOT = "resid.axis.2", "token.margin_nat", "resid.low.speed"
+MODE, SCENE, ROOT = "resid.axis.2", "mlp.high.write", "resid.low.speed"
 LOOP = tuple(f"resid.axis.{k}" for k in (3, 4, 5, 6))
 FORM = (SCENE, MODE, *LOOP, "text")
 LATEST = 0.9                              # of its place: still before the next group's
@@ -80,8 +80,8 @@ class Thinking:
               bar; links may move what they sound like
     scenes    as in `mappings.music`; an entry's role is one of these parts
     tonic_st  the key's;  modes  names in `harmony.MODES`
-    quiet     places under which a layer, or the bell, is not heard;  floor_db  of a note there,
-              0 at place 1
+    quiet     places under which a layer, or the bell, is not heard
+    floor_db  how loud a note is at place 0; 0 dB at place 1
     """
     scenes: tuple
     lanes: tuple

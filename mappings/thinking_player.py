@@ -11,7 +11,7 @@ from engine.mapping import Note, Step, Target
 from engine.records import Frame
 from mappings import harmony
 from mappings.form import Form
-from mappings.memory import GOLDEN, Memory
+from mappings.memory import Memory
 from mappings.music import STEPS
 from mappings.thinking import BANDS, GROUPS, HALVES, LOOP, MODE, ROOT, SCENE
 
@@ -95,14 +95,14 @@ class Player:
         targets = self._open_bar() if place == 0 else []
         notes = self._held() if place == 0 else []
         if place % (STEPS // 2) == 0 and self.music.pulse in self.active:
-            notes.append(Note(self.music.pulse, 36.0, 0.8, length_steps=2.0, cause="grammar pulse"))
+            notes.append(Note(self.music.pulse, 36.0, 0.8, 0.0, 2.0, cause="grammar: pulse"))
         for frame in fresh:           # as measured: the memory's places follow what was played
             self._sweep(step, heard.get(frame.seq, frame))
         if step % self.due == 0 and self.music.air in self.active:
             for group in range(GROUPS):
                 at, delay = self._at(step, group, 0.5)
                 self.waiting.append((at, Note(self.music.air, 72.0, 0.8, delay, 0.5,
-                                              cause="grammar air")))
+                                              cause="grammar: air")))
         notes += [note for at, note in self.waiting if at == step]
         self.waiting = [one for one in self.waiting if one[0] > step]
         return self._made(notes, targets)
@@ -141,10 +141,9 @@ class Player:
 
     def _held(self):
         """Drone and bass at the bar line."""
-        notes, music, bar = [], self.music, self.form.section_bar
-        if bar % PHRASE == 0:
-            notes += [Note(part, float(pitch_st), 0.9, 0.0, PHRASE * STEPS, cause="grammar drone")
-                      for part, pitch_st in music.drones if part in self.active]
+        music = self.music                # a slide to where it is: the drone is held on
+        notes = [Note(part, float(pitch_st), 0.9, 0.0, STEPS + 1.0, True, "grammar: drone")
+                 for part, pitch_st in music.drones if part in self.active]
         if music.bass in self.active:
             pitch, loud = 36 + (self.chord.root - 36) % 12, self.read.unit.get(ROOT, 0.5)
             notes.append(Note(
@@ -170,18 +169,16 @@ class Player:
         return 10.0 ** (self.music.floor_db * (1.0 - place) / 20.0)
 
     def _sweep(self, step, frame):
-        turn = (max(0, self.memory.recalled - 1) // self.phrase_tokens) * GOLDEN if (
-            frame.seq < 0) else 0.0
         for lane in self.music.lanes:
             if lane.part in self.active:
-                self._lane(step, frame, lane, turn)
+                self._lane(step, frame, lane)
         self._bell(step, frame)
 
     def _strike(self, step, delay, part, pitch_st, level, length, cause, frame):
         self.waiting.append((step, Note(part, pitch_st, min(max(level, 0.02), 1.0), delay, length,
                                         False, cause, frame.record)))
 
-    def _lane(self, step, frame, lane, turn):
+    def _lane(self, step, frame, lane):
         """The notes of one writer, up through the depth."""
         row = groups_of(frame.rows.get(f"writes.{lane.kind}", ()))
         for group in range(GROUPS):
@@ -194,7 +191,6 @@ class Player:
                 layer, more = row[group]
                 place = min(max(place + more, 0.0), 1.0)
                 cause += f", {lane.kind}.{layer}.write {place:.2f}"
-            place = (place + turn) % 1.0 if turn else place
             if place >= self.music.quiet:
                 at, delay = self._at(step, group, lane.late)
                 rise = sum(place >= limit for limit in RISES)

@@ -6,7 +6,8 @@ keys    space next section   1-8 mute pad choir strings bell bass low tick crash
 heard   key: the notes that its states stand on   a chord a bar: how state, attention and MLP of a
         block agree; diminished and augmented resolve   detune, bell: how the writes interfere
         line: how far a word turned the state   second voice: how heads move together
-        low and tick: depth as a bar   breath: a phrase ended   crash: what stood out
+        low and tick: depth as a bar   breath: a phrase ended
+decorative  crash.strike: what stood out against what came just before, as it does in noise
 """
 from engine.mapping import Link, Trigger
 from engine.sets import Fx, Part, Set
@@ -30,14 +31,14 @@ LINKS = (
     #    feature              reads       target                  writes       curve  rise fall
     Link("consonance.tension",    (0.1, 0.9), "pad.detune_cents",     (4.0, 36.0), "lin", 0.3, 1.0),
     Link("consonance.latent",     (0.1, 0.9), "bell.index",           (3.6, 0.5),  "lin", 0.1, 0.6),
-    Link("sforzando.strength",    (0.1, 0.9), "pad.cutoff_hz",        (600, 3400), "exp", 0.1, 1.2),
+    Link("interval.angle",        (0.1, 0.9), "pad.cutoff_hz",        (600, 3400), "exp", 0.1, 1.2),
     Link("register.soprano",      (0.1, 0.9), "strings.cutoff_hz",    (1e3, 6e3),  "exp", 0.3, 1.0),
     Link("orchestra.strings",     (0.1, 0.9), "strings.foot4",        (0.05, 0.9), "lin", 0.3, 1.0),
     Link("turning.mean",          (0.1, 0.9), "choir.vibrato_cents",  (4.0, 60.0), "lin", 0.3, 0.6),
-    Link("overtones.decay",       (0.1, 0.9), "bell.bright",          (0.85, 0.2), "lin", 0.1, 0.5),
+    Link("chord.emergence",       (0.1, 0.9), "bell.bright",          (0.85, 0.2), "lin", 0.1, 0.5),
     Link("modulation.distance",   (0.1, 0.9), "bell.reverb_send",     (0.12, 0.7), "exp", 1.0, 2.0),
     Link("overtones.brightness",  (0.1, 0.9), "bass.bar4",            (0.0, 7.0),  "lin", 0.2, 0.6),
-    Trigger("sforzando.strength", 0.985, 0.9, "crash.strike", (0.25, 0.6)),
+    Trigger("sforzando.strength", 0.985, 0.9, "crash.strike", (0.25, 0.6), decorative=True),
 )
 
 SET = Set(

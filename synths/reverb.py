@@ -2,30 +2,23 @@
 
 Stereo in and out, all wet; low frequencies are kept out, so the bass stays in the middle. Frozen,
 it lets nothing in and what is in rings for ever. Reading, smearing and scattering go 16 samples at
-a time; the damping, which recurs, 16 lines at a time. Thread: audio.
+a time; the damping, which recurs, 16 lines at a time. Each line has a ring of its own length.
+Thread: audio.
 source   Jot 1991; J. O. Smith, PASP (feedback delay networks); a shelf and one pole a line
 """
 import numpy as np
 
-from engine.kernels.lines import (
-    GUARD,
-    POLE,
-    after1,
-    after2,
-    after3,
-    alive,
-    lagrange,
-    mirror,
-    one_pole,
-    pole_at,
-    pole_of,
-)
+from engine.kernels import lines
+from engine.kernels.lines import GUARD, POLE, alive, lagrange, mirror, one_pole
 from engine.kernels.waves import fall_rate, quiet
 from engine.lanes import (
     fma,
     last,
     load,
     ramp,
+    select,
+    soon_read,
+    soon_written,
     splat,
     store,
     turned,
@@ -56,8 +49,8 @@ LENGTHS = np.array((887, 977, 1069, 1171, 1283, 1409, 1543, 1693, 1861, 2039, 22
 SHELF_HZ, LOUD = f32(200), f32(0.35)
 STRIDE, SMEARED = RING + GUARD, SMEAR + GUARD
 STATE = fields("place", "turns", "shut", deep=4 * LINES, known=7, pole=LINES + 1, cut=POLE,
-               length=LINES, base=LINES, whole=LINES, gain=LINES, shelf=LINES, low=LINES,
-               last=LINES, near=4 * LINES, slope=4 * LINES, mix=LINES * QUANTUM,
+               length=LINES, base=LINES, at=LINES, ring=LINES, late=LINES, gain=LINES, shelf=LINES,
+               low=LINES, last=LINES, near=4 * LINES, slope=4 * LINES, mix=LINES * QUANTUM,
                side=LINES * QUANTUM, feed=2 * QUANTUM, before=2 * (AHEAD + GUARD),
                spread=8 * SMEARED, line=LINES * STRIDE)
 SPAN, SLOW = f32(QUANTUM), f32(0.5)       # a line's length moves at most half a sample a quantum
@@ -90,12 +83,27 @@ def tune(s, p, hold, dt):
     store(s.shelf, 0, (low / middle - f32(1)) * (f32(1) - deep))
     store(s.pole, 0, pole)
     s.pole[LINES] = deep
-    pole_of(exp2(f32(-9.0647) * dt * p.low_hz), s.cut, 0)
+    lines.pole_of(exp2(f32(-9.0647) * dt * p.low_hz), s.cut, 0)
+    lengthen(s)
+
+
+@rt
+def lengthen(s):
+    """Rings hardly longer than their lines: they stay in the cache. The oldest moves to the end."""
+    for n in range(LINES):
+        o, at, ring, least = n * STRIDE, int(s.at[n]), int(s.ring[n]), int(s.base[n]) + 40
+        if least > ring:
+            longer = min((least + (least >> 3) + QUANTUM) & -QUANTUM, RING)
+            for i in range(ring - LANE, at - LANE, -LANE):
+                store(s.line, o + longer - ring + i, load(s.line, o + i))
+            for i in range(0, GUARD, LANE):
+                store(s.line, o + longer + i, load(s.line, o + i))
+            s.ring[n] = f32(longer)
 
 
 @rt_inlined
 def wander(s, p, hold, dt):
-    """Where each line is read: whole samples back, four weights and their slope a sample."""
+    """Where in its ring each line is read, by four weights and their slope a sample."""
     n, drift = ramp(0), f32(6) * p.motion * (f32(1) - hold)
     rate = fma(n, f32(0.07), f32(1))          # fma: the same bits on any processor
     sway = vsine(fma(rate, s.turns[0], n * f32(0.618034)))
@@ -105,7 +113,8 @@ def wander(s, p, hold, dt):
     aim = vmax(vmin(aim, old + SLOW), old - SLOW)
     whole = vrint((aim + old) * f32(0.5) + f32(0.5))
     store(s.length, 0, aim)
-    store(s.whole, 0, whole)
+    late = load(s.at, 0) - whole - f32(1)
+    store(s.late, 0, select(late < f32(0), late + load(s.ring, 0), late))
     first, then, gain = lagrange(whole - old), lagrange(whole - aim), load(s.gain, 0)
     for k in range(4):
         store(s.near, k * LINES, first[k] * gain)
@@ -142,7 +151,7 @@ def diffuse(s, place, late, open, slope):
 @rt_inlined
 def weigh(a, b, near, slope, t):
     """Sixteen samples of a line from a on, by four weights that move; b: the next sixteen."""
-    c, d, e = after1(a, b), after2(a, b), after3(a, b)
+    c, d, e = lines.after1(a, b), lines.after2(a, b), lines.after3(a, b)
     x = fma(c, fma(t, slope[1], near[1]), a * fma(t, slope[0], near[0]))
     return fma(d, fma(t, slope[2], near[2]), fma(e, fma(t, slope[3], near[3]), x))
 
@@ -155,10 +164,24 @@ def weights(run, n):
 
 
 @rt_inlined
-def read(s, place):
+def ask(s, place):
+    """Calls what is read and written next into the cache, well before it is."""
+    for n in range(LINES):
+        late, at = n * STRIDE + int(s.late[n]), n * STRIDE + int(s.at[n])
+        for i in range(0, 3 * LANE, LANE):
+            soon_read(s.line, late + i)
+        soon_written(s.line, at)
+        soon_written(s.line, at + LANE)
+    for i in range(0, QUANTUM, LANE):
+        soon_written(s.before, place + i)
+        soon_written(s.before, AHEAD + GUARD + place + i)
+
+
+@rt_inlined
+def read(s):
     """A quantum of every line into mix, at its moving length, by cubic Lagrange; loud as damped."""
     for n in range(LINES):
-        at = n * STRIDE + ((place - int(s.whole[n]) - 1) & (RING - 1))
+        at = n * STRIDE + int(s.late[n])
         near, slope = weights(s.near, n), weights(s.slope, n)
         a, b, c = load(s.line, at), load(s.line, at + LANE), load(s.line, at + 2 * LANE)
         store(s.mix, n * QUANTUM, weigh(a, b, near, slope, ramp(0)))
@@ -168,7 +191,7 @@ def read(s, place):
 @rt_inlined
 def enter(s, side, x, y, to):
     """A quantum of a side, x and y, without its lows, 12 dB an octave, into the predelay."""
-    share, pole = f32(1) - s.cut[4 * LANE], pole_at(s.cut, 0)
+    share, pole = f32(1) - s.cut[4 * LANE], lines.pole_at(s.cut, 0)
     x, y = quiet(x), quiet(y)                              # only numbers come in
     for n in range(2):
         at = (2 * side + n) * LINES
@@ -217,29 +240,39 @@ def fetch(s, n, i):
 
 
 @rt_inlined
-def write(s, n, at, lines, feed):
-    """Lines n, n + 4, n + 8 and n + 12: what comes back and what comes in."""
-    a, b, c, d = lines
-    quarter = f32(0.25)
-    store(s.line, n * STRIDE + at, alive(fma(a, quarter, feed)))
-    store(s.line, (n + 4) * STRIDE + at, alive(fma(b, quarter, feed)))
-    store(s.line, (n + 8) * STRIDE + at, alive(fma(c, quarter, feed)))
-    store(s.line, (n + 12) * STRIDE + at, alive(fma(d, quarter, feed)))
+def put(s, n, i, x):
+    """Sixteen samples into line n; the first GUARD of a ring stand behind its end, too."""
+    at, o = int(s.at[n]) + i, n * STRIDE
+    store(s.line, o + at, x)
+    store(s.line, o + at + (int(s.ring[n]) if at < GUARD else 0), x)
 
 
 @rt_inlined
-def scatter(s, left, right, place):
+def write(s, n, i, back, feed):
+    """Lines n, n + 4, n + 8 and n + 12: what comes back and what comes in."""
+    a, b, c, d = back
+    quarter = f32(0.25)
+    put(s, n, i, alive(fma(a, quarter, feed)))
+    put(s, n + 4, i, alive(fma(b, quarter, feed)))
+    put(s, n + 8, i, alive(fma(c, quarter, feed)))
+    put(s, n + 12, i, alive(fma(d, quarter, feed)))
+
+
+@rt_inlined
+def scatter(s, left, right):
     """Out to left and right, through a Hadamard matrix, and into the lines with the input."""
     for i in range(0, QUANTUM, LANE):
         a, b, c, d = fetch(s, 0, i), fetch(s, 4, i), fetch(s, 8, i), fetch(s, 12, i)
         store(left, i, ((a[0] + a[2]) + (b[0] - b[2]) + (c[0] - c[2]) + (d[2] - d[0])) * LOUD)
         store(right, i, ((a[1] - a[3]) + (b[1] + b[3]) + (c[3] - c[1]) + (d[3] - d[1])) * LOUD)
         a, b, c, d = four(*a), four(*b), four(*c), four(*d)
-        x, y, at = load(s.feed, i) * f32(0.5), load(s.feed, QUANTUM + i) * f32(0.5), place + i
-        write(s, 0, at, four(a[0], b[0], c[0], d[0]), x)
-        write(s, 1, at, four(a[1], b[1], c[1], d[1]), y)
-        write(s, 2, at, four(a[2], b[2], c[2], d[2]), -x)
-        write(s, 3, at, four(a[3], b[3], c[3], d[3]), -y)
+        x, y = load(s.feed, i) * f32(0.5), load(s.feed, QUANTUM + i) * f32(0.5)
+        write(s, 0, i, four(a[0], b[0], c[0], d[0]), x)
+        write(s, 1, i, four(a[1], b[1], c[1], d[1]), y)
+        write(s, 2, i, four(a[2], b[2], c[2], d[2]), -x)
+        write(s, 3, i, four(a[3], b[3], c[3], d[3]), -y)
+    at = load(s.at, 0) + f32(QUANTUM)
+    store(s.at, 0, select(at < load(s.ring, 0), at, f32(0)))
 
 
 @rt
@@ -249,17 +282,17 @@ def render(s, p, left, right, key, dt):
     if changed(s, p, hold, dt):
         tune(s, p, hold, dt)
     wander(s, p, hold, dt)
+    ask(s, place)
     enter(s, 0, load(left, 0), load(left, LANE), place)
     enter(s, 1, load(right, 0), load(right, LANE), AHEAD + GUARD + place)
-    read(s, place & (RING - 1))
+    read(s)
     damp(s)
     mirror(s.before, 2, AHEAD, place)
     open, s.shut[0] = f32(1) - s.shut[0], hold
     late = min(int(p.predelay_s / dt), AHEAD - 2 * QUANTUM)
     diffuse(s, place, late, open, (f32(1) - hold - open) * f32(1 / QUANTUM))
     mirror(s.spread, 8, SMEAR, place & (SMEAR - 1))
-    scatter(s, left, right, place & (RING - 1))
-    mirror(s.line, LINES, RING, place & (RING - 1))
+    scatter(s, left, right)
     s.place[0] = f32((place + QUANTUM) & (AHEAD - 1))
 
 

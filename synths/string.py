@@ -1,8 +1,9 @@
 """String: a plucked string, in tune at any brightness and decay; palm, bends, vibrato.
 
-One loop of `engine.kernels.tuned`. A lane of it is all feed-forward: 16 samples at a time while the
-delay has 16, one at a time above 2.6 kHz. While nothing moves, a quantum is one comparison and two
-lanes of five taps. Thread: audio.
+One loop of `engine.kernels.tuned` in a ring a little longer than its period: many strings fit the
+processor's cache. A lane of it is all feed-forward: 16 samples at a time while the delay has 16,
+one at a time above 2.6 kHz. While nothing moves, a quantum is two lanes of five taps.
+Thread: audio.
 source   Jaffe & Smith, CMJ 7(2), 1983; J. O. Smith, PASP: pick position and direction, dynamics
 """
 import math
@@ -11,7 +12,7 @@ import numpy as np
 
 from engine.kernels.tuned import DELAY, TAPS, design, loudest, mean, smooth, tap1, tap5
 from engine.kernels.waves import advance, quiet
-from engine.lanes import add, fma, load, noise, ramp, select, splat, store
+from engine.lanes import add, fma, load, noise, ramp, select, soon_read, soon_written, splat, store
 from engine.param import Param
 from engine.rt import LANE, QUANTUM, bits, exp2, f32, flush, rt, sine, wrap
 from engine.voice import Voice, fields
@@ -28,15 +29,15 @@ PARAMS = (
     Param("vibrato_cents", 0.0, 100.0, 0.0, "lin", 0.05),  # as far up as down
     Param("vibrato_hz", 0.1, 12.0, 5.2, "exp", 0.05),      # swings a second
 )
-SIZE, MARGIN = 4096, 8
+SIZE, MARGIN, GUARD = 4096, 8, 64          # the longest ring; silence before a strike; see `put`
 STRIDE = SIZE + 80                         # not a power of two, where all voices share cache sets
-SPACE = 2 * (QUANTUM + MARGIN)             # of the line that no period may fill
-# a voice's loop is one cache line: five taps, the whole delay, where the line is written and ends,
-# and what all that was last set for, the pitch first; `was` is what a moving loop leaves;
-# the line is written before it is read, so a strike need not clear it
-PLACE, END, SEEN, LOOP, WAS = 6, 7, 8, 16, 8
-STATE = fields("level", "struck", "let_go", "turns", "seed", "keep_count",
-               loop=LOOP, was=WAS, keep_line=STRIDE)
+SPACE = 2 * (QUANTUM + MARGIN)             # of the ring that no period may fill
+# a voice's loop: five taps, the whole delay, where the ring is written and how long it is; `was` is
+# what a moving loop leaves. A ring is written in whole lanes, and what is read of it was: `held`
+# samples, so a strike need not clear it
+PLACE, RING, LOOP, WAS = 6, 7, 8, 8
+STATE = fields("level", "struck", "let_go", "turns", "seed", "stale", "seen_hz", "held",
+               "keep_count", "keep_known", loop=LOOP, was=WAS, keep_line=STRIDE)
 SPAN, MIDDLE_HZ, NIBBLE = f32(QUANTUM), f32(261.6255653), f32(0.4)
 SOFT_HZ, LOUDER = f32(500.0), f32(math.log2(24.0))    # the touch: a low-pass of 500 Hz to 12 kHz
 LOW_E_HZ = f32(82.4069)
@@ -45,13 +46,19 @@ LOW_E_HZ = f32(82.4069)
 @rt
 def strike(s, v, p, pitch_hz, level):
     """The string is bent in the next quantum, where the rate is known."""
-    s.level[v], s.struck[v], s.let_go[v], s.loop[v * LOOP + SEEN] = level, f32(1), f32(0), f32(0)
+    s.level[v], s.struck[v], s.let_go[v], s.stale[v] = level, f32(1), f32(0), f32(1)
 
 
 @rt
 def release(s, v, p):
     """A finger on the string: it falls in release_s."""
-    s.let_go[v], s.loop[v * LOOP + SEEN] = f32(1), f32(0)
+    s.let_go[v], s.stale[v] = f32(1), f32(1)
+
+
+@rt
+def ring_for(least):
+    """The length of a ring that must hold so many samples: whole quanta, with room for a bend."""
+    return min((least + (least >> 3) + 2 * QUANTUM - 1) & -QUANTUM, SIZE)
 
 
 @rt
@@ -62,8 +69,9 @@ def excite(s, v, p, hz, dt):
     """
     count = max(min(int(np.rint(f32(1) / (hz * dt))), SIZE - SPACE), 2)
     pick = max(min(int(np.rint(p.pick_position * f32(count))), count - 1), 1)
-    start, seed, first = v * STRIDE + MARGIN, s.seed[v], np.int64(s.keep_count[v])
-    for i in range(start - MARGIN, start):                  # of a string that still sounded
+    place = (count + MARGIN + QUANTUM - 1) & -QUANTUM
+    start, seed, first = v * STRIDE + place - count, s.seed[v], np.int64(s.keep_count[v])
+    for i in range(v * STRIDE, start):                      # of a string that still sounded
         s.keep_line[i] = f32(0)
     for i in range(0, count, LANE):
         n = ramp(i)
@@ -80,57 +88,66 @@ def excite(s, v, p, hz, dt):
     gain = f32(0.5) * s.level[v] / max(loudest(s.keep_line, start, count), f32(1e-9))
     for i in range(0, count, LANE):
         store(s.keep_line, start + i, load(s.keep_line, start + i) * gain)
-    s.loop[v * LOOP + PLACE] = f32(MARGIN + count)
-
-
-@rt
-def balance(s, v):
-    """Take out what would ring on at DC."""
-    at, o = v * LOOP, v * STRIDE + MARGIN
-    count = int(s.loop[at + PLACE]) - MARGIN
-    less = mean(s.keep_line, o, count, s.loop, at)
+    less = mean(s.keep_line, start, count, s.loop, v * LOOP)        # it would ring on at DC
     for i in range(0, count, LANE):
-        store(s.keep_line, o + i, load(s.keep_line, o + i) - less)
+        store(s.keep_line, start + i, load(s.keep_line, start + i) - less)
+    s.loop[v * LOOP + PLACE], s.held[v] = f32(place), f32(count + MARGIN)
+    s.loop[v * LOOP + RING] = f32(ring_for(place))
 
 
 @rt
 def make_room(s, v):
-    """Move what the loop still needs to the start of its line, once the line is at its end."""
+    """Make the ring longer where the loop needs it: what is oldest in it moves to its new end."""
     at, o = v * LOOP, v * STRIDE
-    place = int(s.loop[at + PLACE])
-    least = int(max(s.loop[at + DELAY], s.was[v * WAS + DELAY])) + 2 * MARGIN + LANE
-    end = min(max(4 * least, 1024), SIZE)
-    if place + QUANTUM > end:
-        kept = min(max(least, min(2 * least, SIZE // 2)) + LANE & -LANE, place & -LANE)
-        for i in range(0, kept, LANE):
-            store(s.keep_line, o + i, load(s.keep_line, o + place - kept + i))
-        s.loop[at + PLACE] = f32(kept)
-    s.loop[at + END] = f32(end)
+    place, ring = int(s.loop[at + PLACE]), int(s.loop[at + RING])
+    least = int(max(s.loop[at + DELAY], s.was[v * WAS + DELAY])) + TAPS + QUANTUM
+    if least > ring and ring < SIZE:
+        longer = ring_for(least)
+        for i in range(ring - LANE, place - LANE, -LANE):
+            store(s.keep_line, o + longer - ring + i, load(s.keep_line, o + i))
+        for i in range(0, GUARD, LANE):
+            store(s.keep_line, o + longer + i, load(s.keep_line, o + i))
+        s.loop[at + RING] = f32(longer)
+
+
+@rt
+def put(line, o, place, ring, y):
+    """Write a lane; the ring's first GUARD samples stand behind its end, too: no read wraps."""
+    store(line, o + place, y)
+    store(line, o + (place + ring if place < GUARD else place), y)
+
+
+@rt
+def back(place, delay, ring):
+    """Where the newest tap of what is written at a place reads."""
+    oldest = place - delay - (TAPS - 1)
+    return (oldest if oldest >= 0 else oldest + ring) + (TAPS - 1)
 
 
 @rt
 def turn(s, v, moves, out):
     """One quantum while the loop moves, from the old filter over to the new one, or is short."""
-    now, was = v * LOOP, v * WAS
-    w = v * STRIDE + int(s.loop[now + PLACE])
+    now, was, o = v * LOOP, v * WAS, v * STRIDE
+    place, ring = int(s.loop[now + PLACE]), int(s.loop[now + RING])
     delay, old = int(s.loop[now + DELAY]), int(s.was[was + DELAY])
     if min(delay, old) >= LANE:
         for i in range(0, QUANTUM, LANE):
-            y = tap5(s.keep_line, w + i - delay, s.loop, now)
+            y = tap5(s.keep_line, o + back(place + i, delay, ring), s.loop, now)
             if moves:
-                before = tap5(s.keep_line, w + i - old, s.was, was)
+                before = tap5(s.keep_line, o + back(place + i, old, ring), s.was, was)
                 y = fma(y - before, ramp(i) * f32(1 / QUANTUM), before)
             y = quiet(y)
-            store(s.keep_line, w + i, y)
+            put(s.keep_line, o, place + i, ring, y)
             add(out, i, y)
     else:
         for i in range(QUANTUM):
-            y = tap1(s.keep_line, w + i - delay, s.loop, now)
+            y = tap1(s.keep_line, o + back(place + i, delay, ring), s.loop, now)
             if moves:
-                before = tap1(s.keep_line, w + i - old, s.was, was)
+                before = tap1(s.keep_line, o + back(place + i, old, ring), s.was, was)
                 y = before + (y - before) * (f32(i) * f32(1 / QUANTUM))
             y = flush(y)
-            s.keep_line[w + i] = y
+            s.keep_line[o + place + i] = y
+            s.keep_line[o + place + i + (ring if place < GUARD else 0)] = y
             out[i] += y
 
 
@@ -154,64 +171,89 @@ def wanted(s, v, p, pitch_hz, dt):
 
 
 @rt
+def remember(s, v):
+    """What the loop is, before it moves."""
+    for k in range(TAPS + 1):
+        s.was[v * WAS + k] = s.loop[v * LOOP + k]
+
+
+@rt
 def follow(s, v, p, pitch_hz, dt):
     """Set the loop anew; True while it has to move there from another one."""
-    at, seen = v * LOOP, v * LOOP + SEEN
-    for k in range(TAPS):
-        s.was[v * WAS + k] = s.loop[at + k]
-    s.was[v * WAS + DELAY] = s.loop[at + DELAY]
+    at, new = v * LOOP, s.struck[v] > f32(0)
+    remember(s, v)
     hz, time_s, brightness = wanted(s, v, p, pitch_hz, dt)
     design(s.loop, at, hz, time_s, brightness, dt)
-    s.loop[seen] = pitch_hz if p.vibrato_cents <= f32(0) else f32(0)
-    s.loop[seen + 1], s.loop[seen + 2] = p.decay_s, p.brightness
-    s.loop[seen + 3], s.loop[seen + 4] = p.release_s, p.palm
-    s.loop[seen + 5], s.loop[seen + 6] = p.stretch, p.bend_st
-    new = s.struck[v] > f32(0)
+    s.seen_hz[v], s.stale[v] = pitch_hz, f32(1) if p.vibrato_cents > f32(0) else f32(0)
     if new:
         excite(s, v, p, hz, dt)
-        balance(s, v)
-        s.struck[v], s.loop[at + END] = f32(0), f32(0)
-        s.was[v * WAS + DELAY] = s.loop[at + DELAY]
-        for k in range(TAPS):
-            s.was[v * WAS + k] = s.loop[at + k]
+        s.struck[v] = f32(0)
+        remember(s, v)
+    else:
+        s.held[v] = min(s.held[v] + SPAN, s.loop[at + RING])
     make_room(s, v)
-    reach = s.loop[at + PLACE] - f32(TAPS)
+    reach = s.held[v] - f32(TAPS)
     if s.loop[at + DELAY] > reach:                          # the line is not that long yet
-        s.loop[at + DELAY], s.loop[seen] = reach, f32(0)
+        s.loop[at + DELAY], s.stale[v] = reach, f32(1)
     s.was[v * WAS + DELAY] = min(s.was[v * WAS + DELAY], reach)
     return not new
 
 
 @rt
-def same(s, v, p, pitch_hz):
-    """Whether the loop is still what was asked for."""
-    n = v * LOOP + SEEN
-    return ((bits(pitch_hz) ^ bits(s.loop[n])) | (bits(p.decay_s) ^ bits(s.loop[n + 1]))
-            | (bits(p.brightness) ^ bits(s.loop[n + 2])) | (bits(p.release_s) ^ bits(s.loop[n + 3]))
-            | (bits(p.palm) ^ bits(s.loop[n + 4])) | (bits(p.stretch) ^ bits(s.loop[n + 5]))
-            | (bits(p.bend_st) ^ bits(s.loop[n + 6])) | bits(p.vibrato_cents)) == 0
+def moved(value, known, at):
+    """What of a number's bits is not as it was; keeps what it is now."""
+    other = bits(value) ^ bits(known[at])
+    known[at] = value
+    return other
+
+
+@rt
+def fetch(s, v):
+    """Calls what a string reads and writes next into the cache, well before it is its turn."""
+    at, o = v * LOOP, v * STRIDE
+    place, delay, ring = int(s.loop[at + PLACE]), int(s.loop[at + DELAY]), int(s.loop[at + RING])
+    j = o + back(place, delay, ring)
+    soon_read(s.keep_line, j - TAPS + 1)
+    soon_read(s.keep_line, j + LANE - TAPS)
+    soon_read(s.keep_line, j + QUANTUM - 1)
+    soon_written(s.keep_line, o + place)
+    soon_written(s.keep_line, o + place + LANE)
+
+
+@rt
+def prepare(s, v, p, pitch_hz, dt):
+    """Which of sixteen strings are no longer what is asked for."""
+    for k in range(LANE):
+        if s.held[v + k] > f32(0):
+            fetch(s, v + k)
+    known = s.keep_known
+    other = (moved(p.decay_s, known, v) | moved(p.brightness, known, v + 1)
+             | moved(p.release_s, known, v + 2) | moved(p.palm, known, v + 3)
+             | moved(p.stretch, known, v + 4) | moved(p.bend_st, known, v + 5)
+             | moved(p.vibrato_cents, known, v + 6))
+    hz, seen_hz = load(pitch_hz, v), load(s.seen_hz, v)
+    stale = splat(f32(1)) if other else load(s.stale, v)
+    store(s.stale, v, select(hz < seen_hz, f32(1), select(seen_hz < hz, f32(1), stale)))
 
 
 @rt
 def render(s, v, p, pitch_hz, out, dt):
     """Add one quantum of voice v to out, (32,) float32; dt is seconds per sample."""
-    at, moves = v * LOOP, False
-    if not same(s, v, p, pitch_hz):
+    at, o, moves = v * LOOP, v * STRIDE, False
+    if s.stale[v] > f32(0):
         moves = follow(s, v, p, pitch_hz, dt)
-    elif s.loop[at + PLACE] + SPAN > s.loop[at + END]:
-        make_room(s, v)
-    place, delay = int(s.loop[at + PLACE]), int(s.loop[at + DELAY])
-    w = v * STRIDE + place
+    place, delay, ring = int(s.loop[at + PLACE]), int(s.loop[at + DELAY]), int(s.loop[at + RING])
     if moves or delay < LANE:
         turn(s, v, moves, out)
     else:
-        y = quiet(tap5(s.keep_line, w - delay, s.loop, at))
-        store(s.keep_line, w, y)                            # a short loop reads it at once
-        z = quiet(tap5(s.keep_line, w + LANE - delay, s.loop, at))
-        store(s.keep_line, w + LANE, z)
+        j = o + back(place, delay, ring)
+        y = quiet(tap5(s.keep_line, j, s.loop, at))
+        put(s.keep_line, o, place, ring, y)                 # a short loop reads it at once
+        z = quiet(tap5(s.keep_line, j + LANE, s.loop, at))
+        put(s.keep_line, o, place + LANE, ring, z)
         add(out, 0, y)
         add(out, LANE, z)
-    s.loop[at + PLACE] = f32(place + QUANTUM)
+    s.loop[at + PLACE] = f32(place + QUANTUM if place + QUANTUM < ring else 0)
 
 
-STRING = Voice("string", PARAMS, STATE, strike, release, render)
+STRING = Voice("string", PARAMS, STATE, strike, release, render, prepare=prepare)

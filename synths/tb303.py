@@ -62,13 +62,19 @@ def release(s, v, p):
 
 @rt
 def pivots(g, k):
-    """The elimination factors of the ladder's tridiagonal system, and 1 / (1 + k beta)."""
-    q, gg = g + g + f32(1), g * g
-    a4 = f32(1) / q
-    a3 = f32(1) / (q - gg * a4)
-    a2 = f32(1) / (q - gg * a3)
-    a1 = f32(1) / (q - f32(2) * gg * a2)
-    return a1, a2, a3, a4, f32(1) / (f32(1) + k * (f32(2) * (gg * gg) * (a1 * a2) * (a3 * a4)))
+    """The elimination factors a1 .. a4 of the ladder's tridiagonal system, 1 / (1 + k beta), and
+    1 / a4 .. 1 / a1: from its leading minors, by one division."""
+    gg, m1 = g * g, g + g + f32(1)
+    m2 = fma(m1, m1, -gg)
+    m3 = m1 * (m2 - gg)
+    m4 = fma(m1, m3, (gg + gg) * -m2)
+    fed = fma(k + k, gg * gg, m4)
+    m12, m34 = m1 * m2, m3 * m4
+    over = f32(1) / (m12 * m34 * fed)
+    over12, over34 = over * (m34 * fed), over * (m12 * fed)     # 1 / (m1 m2), 1 / (m3 m4)
+    a4, a3, a2, a1 = over12 * m2, over12 * (m1 * m1), over34 * (m2 * m4), over34 * (m3 * m3)
+    back = m1, fma(-gg, a4, m1), fma(-gg, a3, m1), fma(gg * f32(-2), a2, m1)
+    return a1, a2, a3, a4, over * (m12 * m34) * m4, back
 
 
 @rt
@@ -225,7 +231,7 @@ def render(s, g, p, pitch_hz, out, dt):
         hz = vexp2(fma(env - below, wide, accent)) * p.cutoff_hz
         hz = vmin(vmax(hz, f32(60)), top_hz)
         w = vtangent(hz * (f32(math.pi) * dt)) * f32(0.7071067811865476)
-        a1, a2, a3, a4, loop = pivots(w, k)
+        a1, a2, a3, a4, loop, back = pivots(w, k)
         aim = aim * make_up
         climb = (aim - loud) * f32(1 / STEP)
         for i in range(STEP):
@@ -246,7 +252,7 @@ def render(s, g, p, pitch_hz, out, dt):
                 x, loud = load_wide(s.keep_work, v * STEP + i * WIDE), loud + climb
                 y, s1, s2, s3, s4, slow = ladder(x, s1, s2, s3, s4, slow, by, k, loop, lag)
                 add_wide(out, (block + i) * WIDE, y * loud)
-            s1, s2, s3, s4 = s1 / a1, s2 / a2, s3 / a3, s4 / a4
+            s1, s2, s3, s4 = s1 * back[3], s2 * back[2], s3 * back[1], s4 * back[0]
         loud = aim
     turns, error = vmove_on(turns, load_wide(s.keep_error, v), step * f32(2 * QUANTUM))
     store(s.keep_turns, v, turns)

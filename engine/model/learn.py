@@ -24,6 +24,7 @@ from engine.model.directions import POINTS, Direction, check_name, save
 from engine.model.evidence import Heard, weigh
 from engine.model.reading import Reading
 
+TOKENS = 64                               # of a text, by which a layer is chosen
 NEAR = 0.25                               # of the classes' distance: see `anchored`
 DEVIATIONS = 2.0                          # of the neutral text: one effect of an imported direction
 
@@ -133,6 +134,11 @@ def learn(name, model, contrast, layer=None, chat=False, last=False, out=None,
     return found, save(found, out)
 
 
+def few(rows):
+    """At most TOKENS of a text's rows, evenly spread."""
+    return rows[:: -(-len(rows) // TOKENS)]
+
+
 def fitted(name, each, contrast, usual, layer, reading, how=None):
     """The Direction of texts; each() gives the states of one after another, (tokens, layers + 1,
     width): once for their means, again for their tokens, which are too many to keep.
@@ -142,10 +148,11 @@ def fitted(name, each, contrast, usual, layer, reading, how=None):
     scale, mean = np.nan_to_num(usual.scale), np.nan_to_num(usual.mean)
     states = np.array([rows.mean(axis=0, dtype=np.float64) for rows in each()])
     standard = ((states - mean) * scale)[:, 1:].astype(np.float32)
+    mean, wide = mean.astype(np.float32), scale.astype(np.float32)
     heard = None
     if (how or {}).get("tokens") == "all":
-        found = [np.einsum("nld,tld->lnt", standard, ((rows - mean) * scale)[:, 1:], optimize=True)
-                 for rows in each()]
+        found = [np.einsum("nld,tld->lnt", standard, ((few(rows) - mean) * wide)[:, 1:],
+                           optimize=True) for rows in each()]
         text = np.repeat(np.arange(len(found)), [one.shape[2] for one in found])
         heard = Heard(text, np.concatenate(found, axis=2))
     evidence = weigh(standard, contrast, layer, heard)

@@ -43,7 +43,7 @@ def shuffled(frames, random):
 
 def excerpt(made, frames, names, noise_seed):
     """(samples, 2) the bars that are judged, at the loudness of all others, faded at its ends."""
-    heard = hear(made, frames, names, BARS, noise_seed)
+    heard = hear(made, frames, names, BARS, noise_seed, LAST)
     a, b = (heard.edges[bar * made.tokens_per_bar] for bar in (FIRST, LAST))
     sound = heard.sound[a:b]
     loud = 10.0 ** (LOUD_DB / 20.0) / max(float(np.sqrt((sound ** 2).mean())), 1e-6)

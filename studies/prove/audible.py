@@ -73,11 +73,7 @@ def rendered(made, path, low, high, pitch_st):
         values = {p.name: part.values[p.name] for p in part.voice.params if p.name in part.values}
         sound, base = part.voice.name, values
     elif part is not None:
-        insert = next((fx for fx in part.inserts if any(
-            p.name == name for p in fx.effect.params)), None)
-        if insert is None:
-            return None
-        sound, base = insert.effect.name, dict(insert.values)
+        return None
     else:
         effect = next((fx for key, fx in _effects(made) if key == owner), None)
         if effect is None:
@@ -92,6 +88,8 @@ def rendered(made, path, low, high, pitch_st):
 def _effects(made):
     from engine.parts import as_fx
     found = [(name, as_fx(fx)) for name, fx in made.sends.items()]
+    found += [(f"{name}_{as_fx(fx).effect.name}", as_fx(fx)) for name, part in made.parts.items()
+              for fx in part.inserts]
     return found + [(as_fx(fx).effect.name, as_fx(fx)) for fx in made.master]
 
 

@@ -13,8 +13,9 @@ from studies.prove.table import CLASSES, WORDS, bar_of, grid, pitched
 AGREE, GROW = 0.3, 0.5
 DOSES = (0.0, 0.1, 0.25, 0.5, 1.0)
 IDS, PROMPT_END = "token ids", "the prompt's end"
+OTHERS = "a feature that nothing names"
 GROWS = "farther features, other music"
-NEVER = (IDS, PROMPT_END)                 # nothing may follow these
+NEVER = (IDS, PROMPT_END, OTHERS)         # nothing may follow these
 
 
 @dataclass
@@ -31,7 +32,13 @@ class Bench:
 
 # ---- unrelated texts
 def unrelated(mapping, scores):
-    """Unrelated texts agree no more than chance: pooled Cohen's kappa over all their pairs."""
+    """Unrelated texts agree no more than chance: Cohen's kappa over all their pairs.
+
+    Of notes it is pooled over strata (Barlow, Lai, Azen 1991): a stratum is a place of the bar and
+    a pitch class, and chance is how often it is struck. So a place where the grammar always strikes
+    is no agreement, and one where it strikes now and then is none either, unless two texts do so at
+    the same time.
+    """
     value = (_agreed_moves if mapping.kind == "link" else _agreed_notes)(mapping, scores)
     words = "the same whatever the text" if value >= 1.0 else ""
     mapping.add("unrelated texts agree", value, f"kappa <= {AGREE}",
@@ -53,16 +60,15 @@ def _agreed_notes(mapping, scores):
     struck = grids[plays]
     if not len(struck):
         return math.nan
-    free = struck.any(0) & ~struck.all(0)     # places that the grammar has not fixed
-    if not free.any():
-        return 1.0
-    counts = np.zeros(4)
+    usual = struck.mean(0)                # of each place and pitch class: what the grammar fixes
+    chance = usual ** 2 + (1.0 - usual) ** 2
+    beyond = possible = 0.0
     for a, b in combinations(range(len(scores)), 2):
         both = plays[a] & plays[b]
-        one, two = grids[a][both][:, free], grids[b][both][:, free]
-        counts += [(one & two).sum(), (one & ~two).sum(), (~one & two).sum(),
-                   (~one & ~two).sum()]
-    return stats.kappa(*counts)
+        agree = grids[a][both] == grids[b][both]
+        beyond += float((agree - chance).sum())
+        possible += float((1.0 - chance).sum() * both.sum())
+    return stats.share_beyond(beyond, possible)
 
 
 # ---- the past stays
@@ -92,11 +98,15 @@ def again(mappings, bench, bars):
 
 
 # ---- one feature alone
-def exchanged(frames, other, name):
-    """The frames with one feature (or row, or event, or the words) taken from another text."""
+def exchanged(frames, other, name, read=()):
+    """The frames with one feature (or row, or event, or the words) taken from another text; OTHERS:
+    with all features and rows but those of `read`."""
     found = []
     for mine, theirs in zip(frames, other, strict=True):
-        if name == IDS:
+        if name == OTHERS:
+            found.append(replace(mine, raw=_but(mine.raw, theirs.raw, read), unit=_but(
+                mine.unit, theirs.unit, read), rows=_but(mine.rows, theirs.rows, read)))
+        elif name == IDS:
             found.append(replace(mine, token=theirs.token))
         elif name == PROMPT_END:
             found.append(replace(mine, flags=mine.flags ^ PREFILL))
@@ -111,6 +121,11 @@ def exchanged(frames, other, name):
                 events=[e for e in mine.events if e[0] != name]
                 + [e for e in theirs.events if e[0] == name]))
     return found
+
+
+def _but(mine, theirs, read):
+    return {name: value if name in read else theirs.get(name, value)
+            for name, value in mine.items()}
 
 
 def _with(mine, theirs, name):
@@ -129,7 +144,8 @@ def one_at_a_time(mappings, bench, bars, report):
     for number, name in enumerate(read):
         report(number / len(read), f"another {name}")
         for base, (a, b) in zip(before, texts, strict=True):
-            score = bench.play(exchanged(bench.short(a, bars), bench.short(b, bars), name), bars)
+            frames = exchanged(bench.short(a, bars), bench.short(b, bars), name, read)
+            score = bench.play(frames, bars)
             for k, m in enumerate(mappings):
                 if name not in movers[k] and m.heard(score) != base[k]:
                     movers[k].append(name)

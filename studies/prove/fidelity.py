@@ -37,8 +37,10 @@ class Told:
 
 
 def readings_of(made, names):
-    """label -> reading of each feature that a set reads, in its own way."""
-    return {name: reading(name, names, made.name) for name in dict.fromkeys(read_by(made))}
+    """name -> reading of each feature that a set reads, in its own way; rows are no features."""
+    known = {*names, *(name.rpartition("_")[0] for name in names)}
+    return {name: reading(name, names, made.name) for name in dict.fromkeys(read_by(made))
+            if name in known}
 
 
 def values_of(frames, readings):

@@ -39,10 +39,11 @@ class Places:
         """Notes are heard, not read."""
 
 
-def hear(made, frames, names, bars, noise_seed=None, tail_s=0.0):
+def hear(made, frames, names, bars, noise_seed=None, heard_bars=None):
     """Plays frames through a set, offline and into memory; as many frames as the bars need.
 
     names   all features that a frame may carry
+    bars    of the piece;  heard_bars  how many of them are played; None: all
     """
     table = made.table(noise_seed, rate_hz=RATE_HZ)
     rig, clock = Rig(RATE_HZ, 4, made.limiter), Clock(RATE_HZ, made.bpm)
@@ -50,7 +51,8 @@ def hear(made, frames, names, bars, noise_seed=None, tail_s=0.0):
     conductor = Conductor(made, rig, Given(frames), Plain(names), clock, bars=bars,
                           tokens_per_bar=made.tokens_per_bar)
     conductor.feed = places = Places()
-    total = clock.sample_of(bars * STEPS_PER_BAR) + round(tail_s * RATE_HZ)
+    last = (heard_bars or bars) * STEPS_PER_BAR
+    total = clock.sample_of(last)
     play, buffer = caller(rig), np.zeros((BLOCK, rig.channels), np.float32)
     sound, position = np.zeros((total, 2), np.float32), 0
     while position < total:
@@ -61,6 +63,6 @@ def hear(made, frames, names, bars, noise_seed=None, tail_s=0.0):
         sound[position:position + count] = buffer[:count, :2]
         position += count
     per_token = STEPS_PER_BAR // made.tokens_per_bar
-    steps = np.arange(0, bars * STEPS_PER_BAR + 1, per_token)
+    steps = np.arange(0, last + 1, per_token)
     return Heard(sound, np.array([clock.sample_of(int(step)) for step in steps]),
-                 list(frames[:len(steps) - 1]), places.found[::per_token])
+                 list(frames[:len(steps) - 1]), places.found[:last:per_token])

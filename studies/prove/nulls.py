@@ -142,7 +142,8 @@ def compare(mappings, real, null, name, frames, others, must=True):
             continue
         words = (LINK_WORDS if m.kind == "link" else NOTE_WORDS)[best]
         m.add(name, p, limit, True if p < LIMIT else False if must else None,
-              f"by its {words}; a classifier is right {accuracy:.0%} of the time")
+              f"by its {words}" + ("" if np.isnan(accuracy) else
+                                   f"; a classifier is right {accuracy:.0%} of the time"))
 
 
 def ordered(mappings, name):

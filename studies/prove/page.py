@@ -85,17 +85,20 @@ def bars(rows, test, title, limit, below):
 
 def doses(rows):
     """How different each mapping sounds, against how far its features were moved."""
-    found = [row for row in rows if row["dose"]]
+    test = BARS[1][0]
+    found = [(row, check["passed"]) for row in rows for check in row["checks"]
+             if check["test"] == test and check["passed"] is not None and row["dose"]]
     if not found:
         return ""
     lines = -(-len(found) // COLUMNS)
 
     def make(fields):
-        for axes, row in zip(np.ravel(fields), found + [None] * COLUMNS, strict=False):
+        for axes, (row, good) in zip(np.ravel(fields), found + [(None, None)] * COLUMNS,
+                                     strict=False):
             if row is None:
                 axes.axis("off")
                 continue
-            axes.scatter(*np.array(row["dose"]).T, s=7, color=COLOURS[row["passed"]])
+            axes.scatter(*np.array(row["dose"]).T, s=7, color=COLOURS[good])
             axes.set_title(row["name"].replace(" -> ", "\n-> "), fontsize=7)
             axes.tick_params(labelsize=6)
     return drawn(make, 10.5, 1.9 * lines, lines, COLUMNS)

@@ -9,20 +9,17 @@ BINS = 4
 SHUFFLES = 24
 
 
-def kappa(both, first, second, neither):
-    """Cohen's kappa of two raters' yes and no; 1.0 when there is nothing that chance could differ
-    in. Source: Cohen 1960."""
-    total = both + first + second + neither
-    if total <= 0:
-        return math.nan
-    seen = (both + neither) / total
-    yes, no = (both + first) * (both + second), (neither + first) * (neither + second)
-    chance = (yes + no) / total ** 2
-    return 1.0 if chance >= 1.0 - 1e-12 else (seen - chance) / (1.0 - chance)
+def share_beyond(beyond, possible):
+    """How much of the agreement that chance leaves open is there; 1.0 where it leaves none, NaN
+    where nothing was compared."""
+    if possible > 1e-9:
+        return beyond / possible
+    return 1.0 if abs(beyond) < 1e-9 else math.nan
 
 
 def kappa_of(labels):
-    """Pooled kappa of rows of labels (raters, places) over all pairs; -1 marks a place left out."""
+    """Cohen's kappa (1960) of rows of labels (raters, places), pooled over all pairs; -1 marks a
+    place that is left out."""
     labels = np.asarray(labels)
     pairs = [(a[(a >= 0) & (b >= 0)], b[(a >= 0) & (b >= 0)])
              for a, b in combinations(labels, 2)]
@@ -33,7 +30,7 @@ def kappa_of(labels):
     size = int(max(one.max(), two.max())) + 1
     share = [np.bincount(side, minlength=size) / len(one) for side in (one, two)]
     chance, seen = float(share[0] @ share[1]), float((one == two).mean())
-    return 1.0 if chance >= 1.0 - 1e-12 else (seen - chance) / (1.0 - chance)
+    return share_beyond(seen - chance, 1.0 - chance)
 
 
 def spearman(x, y):

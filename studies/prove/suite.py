@@ -9,7 +9,7 @@ from studies.prove import audible, causality, confounds, information, nulls, pap
 from studies.prove.table import Check, mappings_of
 
 GAUSSIAN, UNTRAINED, SHUFFLED = "told from noise", "told from an untrained model", "told shuffled"
-TURNS = 4                                 # places that a text is begun at: other cells
+TURNS, ENOUGH = 4, 60                     # places to begin a text at; windows that are enough
 SHORT_BARS = 48                           # of the performances of one feature alone
 
 
@@ -74,8 +74,7 @@ class Suite:
 
     def perform(self):
         self.part(0.3, 0.4)
-        self.wide = self._played(self.frames, "the texts are played")
-        self.scores = self.wide[:len(self.frames)]
+        self.scores = self._played(self.frames, "the texts are played", (0,))
         found = mappings_of(self.made, self.names, self.scores)
         known = causality.given(self.frames)
         self.mappings = [m for m in found if not m.unavailable(known)]
@@ -83,14 +82,13 @@ class Suite:
         self.bench = causality.Bench(self.play, self.frames, self.names,
                                      self.made.tokens_per_bar)
 
-    def _played(self, many, words):
-        """Scores of texts from their beginnings, then begun at each other quarter."""
+    def _played(self, many, words, turns):
+        """Scores of texts, begun at these quarters of them."""
         found = []
-        for turn in range(TURNS):
-            for number, frames in enumerate(many):
-                self.say((turn + number / len(many)) / TURNS, words)
-                start = len(frames) * turn // TURNS
-                found.append(self.play(frames[start:] + frames[:start], self.bars))
+        for number, (turn, frames) in enumerate((t, f) for t in turns for f in many):
+            self.say(number / (len(turns) * len(many)), words)
+            start = len(frames) * turn // TURNS
+            found.append(self.play(frames[start:] + frames[:start], self.bars))
         return found
 
     def examine(self):
@@ -115,19 +113,25 @@ class Suite:
         self._seeds()
 
     def _nulls(self):
-        noise = self._played(self.stage.noise, "noise is played")
-        nulls.compare(self.mappings, self.wide, noise, GAUSSIAN, self.frames, self.stage.noise)
+        """Real and null performances; the texts are begun at other places too where a role writes
+        too few cells to be told by."""
+        few = any(len(nulls.windows_of(m, self.scores, len(self.frames))[0]) < ENOUGH
+                  for m in self.mappings if m.kind == "role")
+        turns = tuple(range(TURNS if few else 1))
+        real = self.scores + self._played(self.frames, "the texts are begun elsewhere", turns[1:])
+        noise = self._played(self.stage.noise, "noise is played", turns)
+        nulls.compare(self.mappings, real, noise, GAUSSIAN, self.frames, self.stage.noise)
         if self.options.untrained:
-            self._untrained()
-        mixed = self._played(self.stage.shuffled, "shuffled records are played")
-        nulls.compare(self.mappings, self.wide, mixed, SHUFFLED, self.frames, self.stage.shuffled,
-                      must=False)
+            self._untrained(real, turns)
+        mixed = self._played(self.stage.shuffled, "shuffled records are played", (0,))
+        nulls.compare(self.mappings, self.scores, mixed, SHUFFLED, self.frames,
+                      self.stage.shuffled, must=False)
         p, who = nulls.ordered(self.mappings, SHUFFLED)
         self.add("shuffled records are told from the text", p, f"p < {nulls.LIMIT}",
                  None if p is None else p < nulls.LIMIT, f"most of all by {who}" if who else
                  "nothing to tell them by")
 
-    def _untrained(self):
+    def _untrained(self, real, turns):
         with tempfile.TemporaryDirectory(prefix="hiddenstage-untrained-") as folder:
             process = nulls.untrained(nulls.folder_of(self.made.model), folder)
             self.say(0.3, "a model of random weights is made")
@@ -140,8 +144,8 @@ class Suite:
                 return
             twin = rehearse.once(dataclasses.replace(self.made, model=folder), self.stage.texts,
                                  self.bars, self.say, self.model.directions)
-        scores = self._played(twin.frames, "the untrained model is played")
-        nulls.compare(self.mappings, self.wide, scores, UNTRAINED, self.frames, twin.frames)
+        scores = self._played(twin.frames, "the untrained model is played", turns)
+        nulls.compare(self.mappings, real, scores, UNTRAINED, self.frames, twin.frames)
 
     def _seeds(self):
         """Another noise seed changes no event; another model seed changes the text and the music.

@@ -18,6 +18,7 @@ from engine.performance import Options, choose
 from engine.records import STEER, TEMPERATURE, TOKEN, Frame
 from engine.steering import Steering, checked, paths_of, with_options
 from engine.surface import entries
+from engine.why_words import token
 from engine.wires.layout_pages import pages
 from mappings.features.meter import steered
 
@@ -154,6 +155,7 @@ def test_what_steering_did_is_shown_and_kept():
     assert steering.words().endswith("refused, 1 words")
     assert frame_data(Frame(1, 1, "", 0, steered=(0.7, 0.4)))["steered"] == (0.7, 0.4)
     assert "steered" not in frame_data(Frame(1, 1, "", 0))
+    assert token({"seq": 3, "text": "sea", "steered": (0.42, 1.0)}).endswith("steered: 0.42 nat")
 
 
 def test_a_token_says_how_far_it_was_steered():

@@ -120,12 +120,13 @@ def test_a_late_model_sweeps_on_from_memory_and_never_the_same():
     steps = play(told(texts.frames(1, 16)), 40, late_from=8 * STEPS)
     bars = [strikes(steps[b * STEPS:(b + 1) * STEPS]) for b in range(40)]
     assert all(bars)                                      # never silent
-    written = [(n.level, n.pitch_st) for s in steps[:8 * STEPS] for n in s.notes]
     recalled = [n for s in steps[9 * STEPS:] for n in s.notes if n.part in WRITERS]
     assert all(0 <= n.seq < 16 for n in recalled)         # each names the record it recalls
+    assert all(".write 0." in n.cause.partition(", ")[2] or ".write 1." in n.cause
+               for n in recalled)                         # and the layer, from its row
     phrases = [tuple(n.level for s in steps[b * STEPS:(b + 4) * STEPS] for n in s.notes
                      if n.part in WRITERS) for b in range(12, 40, 4)]
-    assert len(set(phrases)) == len(phrases) and written
+    assert len(set(phrases)) == len(phrases)
 
 
 def test_sections_end_with_the_texts_phrases_and_chords_return():
@@ -155,14 +156,14 @@ def test_a_wrong_table_is_told(change, words):
 def test_the_set_sounds_and_every_event_resolves(tmp_path):
     import pyloudnorm
     import soundfile
-    made = render(Options("sets/thinking.py", bars=12, out=str(tmp_path / "a.wav"),
+    made = render(Options("sets/thinking.py", bars=6, out=str(tmp_path / "a.wav"),
                           record=str(tmp_path / "a.take")))
     sound, rate_hz = soundfile.read(tmp_path / "a.wav")
     assert np.isfinite(sound).all() and made["not_finite"] == 0 and made["steals"] == 0
     assert np.abs(sound).max() <= 10 ** (-1.0 / 20.0)
     assert -17.0 <= pyloudnorm.Meter(rate_hz).integrated_loudness(sound) <= -11.0
     asked = Why(tmp_path / "a.take")
-    assert len(asked.take.events) > 300 and asked.unresolved() == []
+    assert len(asked.take.events) > 150 and asked.unresolved() == []
     by = {asked.cause(row)["by"] for row in asked.take.events}
     assert {"model", "link", "grammar"} <= by
     ends = asked.take.events[asked.take.events["kind"] == NOTE]

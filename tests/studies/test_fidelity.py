@@ -129,8 +129,9 @@ def test_a_features_value_is_what_the_set_reads():
     house = load("sets/house.py")
     house.links = (Link("token.entropy_nat", (0.0, 1.0), "bass.cutoff_hz", (200, 300)),
                    Link("token.surprisal", (0.0, 1.0), "bass.level_db", (-6, 0)))
-    house.music = object()
+    house.music = type("Music", (), {"features": ("token.surprisal", "rhythm.steps")})
     readings = fidelity.readings_of(house, ("token.entropy_nat", "token.surprisal_nat"))
+    assert list(readings) == ["token.entropy_nat", "token.surprisal"]
     frames = [Frame(0, 0, "", 0, {"token.entropy_nat": 3.0, "token.surprisal_nat": 9.0},
                     {"token.entropy_nat": 0.5, "token.surprisal_nat": 0.25}), Frame(1, 0, "", 0)]
     assert fidelity.values_of(frames, readings.values())[0].tolist() == [3.0, 0.25]
@@ -146,7 +147,7 @@ def test_how_many_must_be_right_is_exact(trials, level, count):
 def test_the_answers_of_a_kit_are_those_of_its_files(tmp_path, monkeypatch):
     made, heard = load("sets/house.py"), []
 
-    def hear(made, frames, names, bars, noise_seed):
+    def hear(made, frames, names, bars, noise_seed, heard_bars):
         """A sound that says which order its frames had."""
         tokens = [frame.token for frame in frames]
         straight = tokens == sorted(tokens)

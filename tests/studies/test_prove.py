@@ -12,7 +12,7 @@ from engine.sets import Set
 from studies.prove import causality, confounds, information, nulls, paper, rehearse, stats, table
 from studies.prove.suite import Suite
 
-BARS, TEXTS = 16, rehearse.TEXTS[:6]
+BARS, TEXTS = 16, rehearse.TEXTS[:5]
 
 
 def quiet(share, words=""):
@@ -21,7 +21,7 @@ def quiet(share, words=""):
 
 @pytest.fixture(scope="module")
 def stage():
-    """What the embedded model does with six texts."""
+    """What the embedded model does with five texts."""
     model = rehearse.Model(sets.load("sets/frauds/hash.py"), quiet)
     try:
         yield rehearse.rehearse(model, TEXTS, BARS, quiet)
@@ -31,22 +31,28 @@ def stage():
 
 @dataclasses.dataclass(frozen=True)
 class Honest:
-    """A lead whose pitch and level are what two features say; a kick that nobody decided."""
-    bars: int = BARS
-    decorative = ()
+    """A lead whose pitch and level are what two features say; a kick that nobody decided.
+
+    secret  True: of one of the two it says nothing
+    """
+    secret: bool = False
 
     def player(self, steps_per_token, bars):
-        return HonestPlayer()
+        return HonestPlayer(self.secret)
 
 
+@dataclasses.dataclass
 class HonestPlayer:
+    secret: bool
+
     def step(self, step, frames, late):
         notes = [Note("bass", 36.0, 0.9, cause="grammar: kick")] if step % 4 == 0 else []
         for frame in frames:
             tone, level = (frame.unit.get(name) for name in ("resid.axis.1", "mlp.mid.sparsity"))
             if tone is not None and level is not None:
                 notes.append(Note("lead", 60.0 + round(12 * tone), 0.3 + 0.6 * level, cause=(
-                    f"lead: resid.axis.1 {tone:.2f}, mlp.mid.sparsity {level:.2f}"),
+                    f"lead: resid.axis.1 {tone:.2f}"
+                    + f", mlp.mid.sparsity {level:.2f}" * (not self.secret)),
                     seq=frame.record))
         return Step(notes, [], "one")
 
@@ -109,6 +115,17 @@ def test_length_is_caught_by_what_it_follows(stage):
     lead = examined(sets.load("sets/frauds/length.py"), stage)["lead"]
     assert {"follows the prompt length", "only what it names moves it"} <= failed(lead)
     assert "the prompt's end" in words(lead, "only what it names moves it")
+
+
+def test_a_feature_that_is_kept_secret_is_caught(stage):
+    made = dataclasses.replace(honest(), music=Honest(secret=True), links=())
+    suite = object.__new__(Suite)
+    suite.made, suite.names, suite.sheet = made, stage.names, Suite.paper_table(made)
+    bench = causality.Bench(suite.play, stage.frames, stage.names, made.tokens_per_bar)
+    found = table.mappings_of(made, stage.names, [suite.play(stage.frames[0], BARS)])
+    causality.one_at_a_time(found, bench, 4, quiet)
+    assert failed(found[0]) == {"only what it names moves it"}
+    assert causality.OTHERS in words(found[0], "only what it names moves it")
 
 
 def test_a_future_that_is_heard_is_caught(stage):

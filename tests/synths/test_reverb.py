@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import hadamard
 from scipy.signal import butter, sosfiltfilt, sosfreqz
 
-from synths.reverb import LENGTHS, REVERB, RING
+from synths.reverb import LENGTHS, REVERB
 from tests.synths.harness import Chain, db
 from tests.synths.reference import close_db
 
@@ -102,10 +102,10 @@ def test_lanes_match_the_scalar_loop():
 
 def energy(reverb):
     """What is between the ends of the sixteen lines."""
-    place = int(reverb.runs["place"][0]) % RING
-    lines = reverb.runs["line"].reshape(16, -1)[:, :RING].astype(float)
-    return sum(np.sum(np.roll(line, -place)[-int(length):] ** 2)
-               for line, length in zip(lines, reverb.runs["length"], strict=True))
+    state = (reverb.runs[name].astype(int) for name in ("at", "ring", "length"))
+    lines = reverb.runs["line"].reshape(16, -1).astype(float)
+    return sum(np.sum(np.roll(line[:ring], -at)[-length:] ** 2)
+               for line, at, ring, length in zip(lines, *state, strict=True))
 
 
 def test_frozen_it_rings_on_for_a_minute_and_lets_nothing_in():
@@ -165,3 +165,18 @@ def test_predelay_shifts_everything():
     early = impulse(0.5, **DRY)[:, 0]
     late = impulse(0.5, **{**DRY, "predelay_s": 0.1})[:, 0]
     assert np.abs(late[4800:] - early[:-4800]).max() < 1e-6 and not late[:4800].any()
+
+
+def test_a_ring_that_grows_keeps_what_is_in_it():
+    small, large = (Chain(REVERB, size=size, motion=0.0, decay_s=9.0) for size in (0.5, 2.0))
+    large.play(np.zeros(480))
+    large.set(size=0.5)
+    large.play(np.zeros(400000))                            # back at 0.5, in rings for 2.0
+    noise, heard = np.random.default_rng(6).uniform(-1, 1, 9600), []
+    for reverb in (small, large):
+        first = reverb.play(noise)
+        reverb.set(size=1.4)
+        heard.append((first, reverb.play(np.zeros(96000))))
+    assert small.runs["ring"][0] < large.runs["ring"][0] and np.abs(heard[0][1]).max() > 0.01
+    for before, after in zip(*heard, strict=True):
+        assert np.array_equal(before, after)

@@ -17,7 +17,7 @@ FULL = 17.0 * 0.95
 def filtered(x, y, g, gain):
     """x through lane 0 of the ladder, without the high-pass in its loop, into y (16 a sample)."""
     zero, g, k = splat(f32(0)), splat(f32(g)), splat(f32(gain))
-    a1, a2, a3, a4, loop = pivots(g, k)
+    a1, a2, a3, a4, loop, _ = pivots(g, k)
     by = scaled(g, a1, a2, a3, a4)
     s1, s2, s3, s4, slow = zero, zero, zero, zero, zero
     for i in range(x.size):
