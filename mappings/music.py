@@ -20,7 +20,8 @@ DECIDES = {"hit": ("onset", "count", "accent"), "pad": (),
            "hook": ("onset", "count", "pitch", "accent", "length"),
            "bass": ("onset", "count", "pitch", "accent", "length", "slide")}
 EDIT = ("token.surprisal_nat", "token.entropy_nat", "token.margin_nat", "resid.axis.2")
-FORM = ("text", "resid.mid.turn", *EDIT, *(f"resid.axis.{i}" for i in (1, 3, 4, 5, 6, 7)))
+CHORDS = tuple(f"resid.axis.{i}" for i in (3, 4, 5, 6))
+FORM = ("text", "resid.mid.turn", *EDIT, "resid.axis.1", *CHORDS, "resid.axis.7")
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,8 @@ class Music:
             role = "chord" if grammar.kind == "pad" else grammar.role
             decides = DECIDES.get(grammar.kind, ()) + ("pitch",) * (
                 grammar.kind == "hit" and len(grammar.tones) > 1)
-            names = [getattr(grammar, name, "") for name in (*decides, "touch")]
+            names = [*(CHORDS if grammar.kind == "pad" else ()),
+                     *(getattr(grammar, name, "") for name in (*decides, "touch"))]
             found[role] = dict.fromkeys(filter(None, (*found.get(role, ()), *names)))
         return {role: tuple(names) for role, names in found.items()}
 

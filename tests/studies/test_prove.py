@@ -75,7 +75,7 @@ def examined(made, stage, report=quiet):
     for m in found:
         causality.unrelated(m, scores)
     causality.past_stays(found, bench, lambda t: rehearse.exchanged_record(stage, t), BARS // 2)
-    causality.one_at_a_time(found, bench, BARS, report)
+    causality.one_at_a_time(found, bench, BARS // 2, report)
     causality.grows(found, bench, BARS, report)
     nulls.compare(found, scores, [suite.play(frames, BARS) for frames in stage.noise], "noise",
                   stage.frames, stage.noise)
@@ -144,6 +144,7 @@ def test_a_future_that_is_heard_is_caught(stage):
     assert all(failed(m) == {"the past stays"} for m in found)
 
 
+@pytest.mark.slow
 def test_what_is_proved_is_what_plays(stage, tmp_path):
     """Paper, from frames of a model that has read other texts, is the take of a render."""
     from engine.session import Options, render

@@ -25,6 +25,7 @@ def take(tmp_path_factory):
     return folder / "a.take"
 
 
+@pytest.mark.slow
 def test_a_fraud_fails_and_the_report_says_why(take, tmp_path, capsys):
     to_json, to_html = tmp_path / "a.json", tmp_path / "a.html"
     assert command("prove", "sets/frauds/dice.py", "--take", str(take), "--json", str(to_json),
