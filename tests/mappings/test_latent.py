@@ -162,7 +162,7 @@ def test_a_poor_model_and_no_model_at_all_are_not_silent():
 def test_heads_say_how_the_second_voice_moves():
     found = {}
     for kind in ("parallel", "contrary", "oblique"):
-        some = [replace(f, unit=f.unit | {f"voices.{k}": 0.9 if (k == kind) == (i >= 200) else 0.1
+        some = [replace(f, unit=f.unit | {f"voices.{k}": 0.9 if (k == kind) == (i >= 160) else 0.1
                                           for k in ("parallel", "contrary", "oblique")})
                 for i, f in enumerate(frames(9, 512))]
         player, steps = play(some, 30)
