@@ -109,7 +109,8 @@ def kept_frames(path, prompts, tokens, model):
             data[prompt] = [asdict(frame) for frame in frames_of(prompt, tokens, model)]
             if path:
                 path.write_text(json.dumps(data, default=lambda array: array.tolist()))
-    return {prompt: [Frame(**frame) for frame in data[prompt]] for prompt in prompts}
+    return {prompt: [Frame(**frame | {"steered": tuple(frame.get("steered", ()))})
+                     for frame in data[prompt]] for prompt in prompts}
 
 
 # ---- performances
