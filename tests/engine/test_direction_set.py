@@ -12,7 +12,7 @@ from engine.session import Options, render
 from engine.why import Why
 from mappings.features import Meter
 
-LINK = '    Link("direction.calm_effect", (-2.0, 1.0), "pad.pan", (-0.5, 0.5), "lin"),\n'
+LINK = '    Link("direction.calm_effect", (-2.0, 1.0), "chords.pan", (-0.5, 0.5), "lin"),\n'
 
 
 def with_directions(names, folder):

@@ -62,7 +62,7 @@ def root_of(folder):
 
 def test_the_stems_sum_to_the_masters_input(house):
     error_db, samples, count = sum_error_db(house[0])
-    assert error_db < -90.0 and count == 11 and samples == house[1]["samples"]
+    assert error_db < -90.0 and count == 12 and samples == house[1]["samples"]
 
 
 def test_the_sum_is_before_the_masters_and_the_master_is_what_is_heard(house, tmp_path):
@@ -88,7 +88,7 @@ def test_no_master_effect_is_in_the_sum(tmp_path):
 def test_nothing_but_the_folder_is_left_and_the_report_names_its_files(house):
     folder, report, around = house
     assert [path.name for path in around.iterdir()] == ["song"]
-    assert all(Path(name).is_file() for name in report["files"]) and len(report["files"]) == 13
+    assert all(Path(name).is_file() for name in report["files"]) and len(report["files"]) == 14
     assert {path.name for path in folder.iterdir()} == {
         "README.txt", "features", "labels.txt", "master.wav", "performance.mid",
         "performance.take", "premaster.wav", "project.dawproject", "sections.csv",
@@ -196,7 +196,7 @@ def test_the_command_line_says_what_it_wrote_and_what_is_wrong(house, tmp_path, 
     take = str(house[0] / "performance.take")
     for words, code, said in (
             (["replay", take, "--midi", "n.mid"], 0, "n.mid: "),
-            (["replay", take, "--project", "song"], 0, "song and 13 files: "),
+            (["replay", take, "--project", "song"], 0, "song and 14 files: "),
             (["replay", take, "--project", take], 2, "it is a file; give a folder"),
             (["replay", take, "--midi", f"{take}/x.mid"], 2, "cannot write"),
             (["render", "house", "--bars", "1", "--midi", "/dev/null/x.mid"], 2, "cannot write")):

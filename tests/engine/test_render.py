@@ -61,7 +61,7 @@ def test_the_noise_seed_colours_and_never_chooses(first, tmp_path):
 def test_stems_sum_to_the_masters_input(first):
     from pathlib import Path
     parts = [soundfile.read(p)[0] for p in sorted(Path(first[0].stems).glob("*.wav"))]
-    assert len(parts) == 11
+    assert len(parts) == 12
     assert np.abs(sum(parts)).max() > 0.05
 
 
