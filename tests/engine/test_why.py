@@ -80,7 +80,7 @@ def test_a_note_is_the_one_that_was_written_for_its_step(asked):
              "clap": ("grammar: clap", "grammar: roll", "fill", "ghost"), "pad": ("chord",),
              "kick": ("grammar: kick",), "bass": ("bass", "edit"),
              "perc": ("perc", "edit", "punctuation", "fill"), "hat": ("hat", "fill", "edit"),
-             "openhat": ("grammar: openhat",)}
+             "openhat": ("grammar: openhat",), "shaker": ("grammar: shaker",)}
     for row in asked.take.events[asked.take.events["kind"] == NOTE]:
         cause = asked.cause(row)
         assert cause["text"].startswith(roles[parts[row["part"]]]), (parts[row["part"]], cause)
@@ -96,7 +96,7 @@ def test_a_moment_is_told_in_words(asked):
     assert {"pad", "bass"} <= set(parts)
     words = why_words.lines(found)
     assert "the grammar's kick, not the model" in words
-    assert "link token.entropy_nat 0.3..4.5 to 220..1500 exp" in words
+    assert "link token.entropy_nat 0.3..4.5 to 180..2600 exp" in words
     assert "layers 1 to 2 of 6" in words and "from token '" in words
     assert "bass.cutoff_hz" in words and max(map(len, words.splitlines())) < 200
     moved = {one["parameter"]: one for one in found["parameters"]}

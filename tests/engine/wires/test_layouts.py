@@ -185,7 +185,7 @@ def test_the_touchosc_stage_page_plays_the_stage(tosc, house):
     assert [message(node)[1][0].findtext("value") for node, _ in buttons["/scene"]] == list(scenes)
     assert {message(n)[1][0].findtext("type") for n, _ in buttons["/scene"]} == {"CONSTANT"}
     mutes = {e.address for e in house if e.address.startswith("/mute/")}
-    assert len(mutes) == 9 and mutes <= set(buttons)
+    assert len(mutes) == 10 and mutes <= set(buttons)
     for address in mutes:
         (node, _), = buttons[address]
         argument, = message(node)[1]
@@ -340,7 +340,7 @@ def test_the_command_writes_both_and_replaces_what_was_there(tmp_path):
     done = run("house", "--touchosc", "h.tosc", "--open-stage-control", "h.json", "--osc", "9001",
                "--json", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"files": ["h.tosc", "h.json"], "parameters": 140}
+    assert json.loads(done.stdout) == {"files": ["h.tosc", "h.json"], "parameters": 150}
     assert "127.0.0.1:9001" in (tmp_path / "h.json").read_text()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["h.json", "h.tosc"]
     assert len(list(read_tosc(tmp_path / "h.tosc").iter("node"))) > 300
