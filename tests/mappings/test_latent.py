@@ -172,6 +172,7 @@ def test_heads_say_how_the_second_voice_moves():
     assert found == {kind: kind for kind in found}
 
 
+@pytest.mark.slow                         # its sounds are compiled, then it plays
 def test_the_set_renders_with_the_embedded_model_and_says_where_each_event_is_from(tmp_path):
     take, sound = tmp_path / "latent.take", tmp_path / "latent.wav"
     report = render(Options(set="sets/latent.py", bars=10, out=str(sound), record=str(take)))

@@ -239,6 +239,7 @@ def test_a_score_that_cannot_work_is_refused(wrong):
     assert set(SET.music.features) <= set(NAMES) and set(READ) >= set(SET.music.features)
 
 
+@pytest.mark.slow                         # its sounds are compiled, then it plays
 def test_a_performance_is_told_whole_and_as_loud_as_it_should_be(tmp_path):
     import pyloudnorm
     import soundfile
