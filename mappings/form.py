@@ -4,6 +4,8 @@ phrases end.
 With a wanted number of bars a table says which ends are still possible, so the text decides freely
 and the piece still closes on its last bar. Thread: any.
 """
+from engine.errors import MappingError, suggestion
+
 LINE = 8                                  # bars between the places where a section may end
 SHORT = 64                                # forms under this many bars have lines of four
 TINY = 16                                 # forms under this many bars are divided, not decided
@@ -155,3 +157,17 @@ class Form:
         self.skip, self.wish = False, ""
         self.peaks += self.scenes[name].peak
         self.name, self.start = name, self.bar
+
+
+class Walker:
+    """What a performer may wish of whoever plays a `form`."""
+
+    def next_section(self):
+        """The performer's wish: the section ends at the next bar line."""
+        self.form.skip, self.form.wish = True, ""
+
+    def go_to(self, scene):
+        """The performer's wish: this scene from the next bar line on."""
+        if scene not in self.form.scenes:
+            raise MappingError(f"no scene {scene!r}{suggestion(scene, self.form.scenes)}")
+        self.form.skip, self.form.wish = True, scene

@@ -3,9 +3,8 @@
 Nothing draws lots. When the model is late, the memory goes on for it: lines are written of its own
 last phrases, varied. Thread: control.
 """
-from engine.errors import MappingError, suggestion
 from engine.mapping import Note, Step, Target
-from mappings.form import Form
+from mappings.form import Form, Walker
 from mappings.harmony import NAMES
 from mappings.memory import Memory, read
 from mappings.monitor import TONIC, Listener, chord
@@ -17,7 +16,7 @@ SOFTEST, LOUDER, SOFTER = 0.42, 0.3, 0.05     # a chord's level; by its share; e
 HEART_ST, TONE_ST, BELL_ST = 60.0, 36, 19     # the pulse; alarm and bell over the tonic
 
 
-class MonitorPlayer:
+class MonitorPlayer(Walker):
     """Plays a Monitor from frames, one step at a time, in order.
 
     steps_per_token   16ths a token lasts;  bars   length of the whole piece, None for no end
@@ -28,16 +27,6 @@ class MonitorPlayer:
         self.memory = Memory(STEPS / steps_per_token, absolute=None)
         self.form, self.listener = Form(music.scenes, bars), Listener(music.score)
         self.tonic, self.cells, self.chord, self.share = music.tonics[0], {}, None, (False, -1.0)
-
-    def next_section(self):
-        """The performer's wish: the section ends at the next bar line."""
-        self.form.skip, self.form.wish = True, ""
-
-    def go_to(self, scene):
-        """The performer's wish: this scene from the next bar line on."""
-        if scene not in self.form.scenes:
-            raise MappingError(f"no scene {scene!r}{suggestion(scene, self.form.scenes)}")
-        self.form.skip, self.form.wish = True, scene
 
     def turn(self, path, value):
         """No link decides anything in this music's place."""

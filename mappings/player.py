@@ -4,12 +4,11 @@ Cells are written at phrase lines, surprise edits them, the text's phrases end s
 draws lots: the same frames give the same notes. When the model is late, the memory goes on for it.
 Thread: control.
 """
-from engine.errors import MappingError, suggestion
 from engine.mapping import Note, Step, Target
 from mappings import drums
 from mappings.arrange import Arranger
 from mappings.edits import Editor
-from mappings.form import Form
+from mappings.form import Form, Walker
 from mappings.memory import Memory, read
 from mappings.music import STEPS
 
@@ -19,7 +18,7 @@ SOFTEST, TOUCH = 0.86, 0.28               # what a touch feature makes of a leve
 QUIETEST = 0.05
 
 
-class Player:
+class Player(Walker):
     """Plays a Music from frames, one step at a time, in order.
 
     steps_per_token   16ths a token lasts;  bars   length of the whole piece, None for no end
@@ -34,16 +33,6 @@ class Player:
         self.editor = Editor(music, self.memory, self.wishes)
         self.rows, self.delay_steps = [], 0.0
         self.opens, self.thrown, self.commas = True, False, 0
-
-    def next_section(self):
-        """The performer's wish: the section ends at the next bar line."""
-        self.form.skip, self.form.wish = True, ""
-
-    def go_to(self, scene):
-        """The performer's wish: this scene from the next bar line on."""
-        if scene not in self.form.scenes:
-            raise MappingError(f"no scene {scene!r}{suggestion(scene, self.form.scenes)}")
-        self.form.skip, self.form.wish = True, scene
 
     def turn(self, path, value):
         """A link decides this from here on, in the music's place (see `Music.targets`)."""

@@ -6,11 +6,10 @@ on, turned each time. Thread: control.
 """
 import math
 
-from engine.errors import MappingError, suggestion
 from engine.mapping import Note, Step, Target
 from engine.records import Frame
 from mappings import harmony
-from mappings.form import Form
+from mappings.form import Form, Walker
 from mappings.memory import Memory
 from mappings.music import STEPS
 from mappings.thinking import BANDS, GROUPS, HALVES, LOOP, MODE, ROOT, SCENE
@@ -45,7 +44,7 @@ def groups_of(row):
     return found
 
 
-class Player:
+class Player(Walker):
     """Plays a Thinking from frames, one step at a time, in order."""
 
     def __init__(self, music, steps_per_token=8, bars=None):
@@ -54,16 +53,6 @@ class Player:
         self.form, self.opens = Form(music.scenes, bars), True
         self.degrees, self.mode, self.chosen = (1, 6, 3, 7), music.modes[0], "the first chords"
         self.chord, self.keyed, self.read, self.waiting = None, False, Frame(-1, -1, "", 0), []
-
-    def next_section(self):
-        """The performer's wish: the section ends at the next bar line."""
-        self.form.skip, self.form.wish = True, ""
-
-    def go_to(self, scene):
-        """The performer's wish: this scene from the next bar line on."""
-        if scene not in self.form.scenes:
-            raise MappingError(f"no scene {scene!r}{suggestion(scene, self.form.scenes)}")
-        self.form.skip, self.form.wish = True, scene
 
     def turn(self, path, value):
         """No link decides anything in this music's place."""
