@@ -160,7 +160,10 @@ class Form:
 
 
 class Walker:
-    """What a performer may wish of whoever plays a `form`."""
+    """What a performer, or a link, may wish of whoever plays a `form`."""
+
+    def turn(self, path, value):
+        """A link's wish; here none decides anything in the music's place."""
 
     def next_section(self):
         """The performer's wish: the section ends at the next bar line."""

@@ -48,6 +48,10 @@ class Player:
     def next_section(self):
         """It has one section."""
 
+    def go_to(self, scene):
+        """It has none to go to."""
+        raise MappingError(f"no scene {scene!r}: a fraud has none")
+
     def step(self, step, frames, late):
         """The notes of a 16th."""
         for frame in frames:

@@ -28,9 +28,6 @@ class MonitorPlayer(Walker):
         self.form, self.listener = Form(music.scenes, bars), Listener(music.score)
         self.tonic, self.cells, self.chord, self.share = music.tonics[0], {}, None, (False, -1.0)
 
-    def turn(self, path, value):
-        """No link decides anything in this music's place."""
-
     def step(self, step, frames, late):
         """The notes and targets of 16th number `step`, from the frames due in it."""
         place, listener = step % STEPS, self.listener

@@ -54,9 +54,6 @@ class Player(Walker):
         self.degrees, self.mode, self.chosen = (1, 6, 3, 7), music.modes[0], "the first chords"
         self.chord, self.keyed, self.read, self.waiting = None, False, Frame(-1, -1, "", 0), []
 
-    def turn(self, path, value):
-        """No link decides anything in this music's place."""
-
     @property
     def scene(self):
         return self.form.scenes[self.form.name]

@@ -9,8 +9,6 @@ from itertools import takewhile
 from engine.errors import ModelError
 
 PLACE, EARLIER = "\ue000", "\ue001"       # stand for words in a rendering; nobody writes these
-
-
 PARAGRAPH = "\n\n"
 
 

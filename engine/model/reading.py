@@ -7,6 +7,7 @@ import torch
 from engine.errors import ModelError
 from engine.model.calibrate import windows
 from engine.model.capture import CHUNK, Capture, describe
+from engine.model.chat import Chat
 from engine.model.decode import Context
 from engine.model.discover import discover
 from engine.model.load import load
@@ -41,12 +42,7 @@ class Reading:
         """What the model reads of a text: its last window, with the mark that begins texts, or in
         the model's own template up to where its answer begins."""
         if chat:
-            if not getattr(self.tokenizer, "chat_template", None):
-                raise ModelError(f"{self.shape.name} has no chat template: leave out --chat")
-            said = self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False)
-            ids = self.tokenizer(said, add_special_tokens=False)["input_ids"]
-            return list(ids)[-self.window:]
+            return Chat(self.tokenizer, self.shape.name, self.window).open(text)
         ids = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         return self.mark + ids[-(self.window - len(self.mark)):]
 

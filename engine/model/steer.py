@@ -20,12 +20,12 @@ from engine.errors import ModelError
 from engine.model.calibrate import NEUTRAL
 from engine.model.capture import CHUNK
 from engine.model.decode import PROBE, Context
+from engine.model.directions import MOST
 from engine.model.trace import hidden
 from engine.steering import LOWEST
 
 RED, STOP = 0.3, 1.0                      # an amount of 1, in norms of the layer's median state:
                                           # where its measurement begins, and at most
-MOST = 8                                  # directions at once
 NEUTRAL_TOKENS = 160                      # of the neutral text, for the median norms
 CLOSE, TRIES = 0.99, 40                   # the limit is used to this share; attempts to do so
 GUESSES, FEW = 3, 4                       # of a red zone; tokens that say too little for it

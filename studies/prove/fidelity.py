@@ -18,7 +18,6 @@ STRENGTHS = 10.0 ** np.arange(0.0, 6.0)   # of the ridge; chosen inside the trai
 POSITION = 1.0                            # the ridge of the position dummies
 DOMAIN = 0.1                              # the ridge of the domains, in mean eigenvalues
 LEAST = 100                               # windows that a feature needs at a scale
-READ = 0.6                                # R2 from which a feature counts as read back
 DOMAINS = Path(__file__).parent / "domains.json"
 
 
@@ -267,7 +266,7 @@ def measure(made, names, frames_of, report=lambda share, words="": None, prompts
     frames_of  frames_of(prompt, count) -> the frames of a performance's beginning
     prompts    domain -> texts; None: the shipped ones
     returns    {"features": [...], "domains": {...}}, see `features_told` and `domains_told`, with
-               "features_read", "domain_share", "takes" and "bars"
+               "takes" and "bars"
     """
     from studies.prove.audio import describe
     from studies.prove.heard import RATE_HZ, hear
@@ -283,6 +282,4 @@ def measure(made, names, frames_of, report=lambda share, words="": None, prompts
     report(1.0, "reading the features back")
     features = features_told(takes, list(readings), made.tokens_per_bar)
     told = domains_told([statistics(take.sound) for take in takes], [name for name, _ in tasks])
-    return {"features": features, "domains": told, "takes": len(takes), "bars": bars,
-            "features_read": sum(row["r2"] is not None and row["r2"] >= READ for row in features),
-            "domain_share": told["accuracy"]}
+    return {"features": features, "domains": told, "takes": len(takes), "bars": bars}

@@ -54,7 +54,6 @@ class Rehearsal:
     records: list = field(default_factory=list)
     descriptor: object = None
     meter: object = None
-    seconds: float = 0.0
 
     @property
     def said(self):
@@ -179,7 +178,7 @@ def prompt_tokens(records):
 def rehearse(model, texts=None, bars=None, report=lambda share, words="": None, nulls=True):
     """A Rehearsal with a running Model. nulls: with the frames of Gaussian and of shuffled records.
     """
-    begin, texts, made = time.monotonic(), list(texts or TEXTS), model.made
+    texts, made = list(texts or TEXTS), model.made
     bars = bars or bars_for(made)
     count = bars * made.tokens_per_bar
     real, other, mixed = model.meters(3)
@@ -196,7 +195,6 @@ def rehearse(model, texts=None, bars=None, report=lambda share, words="": None, 
         if not number:
             keep = max(64, min(count, KEPT_BYTES // records[0][0].nbytes))
             found.records = records[:keep]
-    found.seconds = time.monotonic() - begin
     return found
 
 

@@ -1,11 +1,19 @@
 """The suite on one set: rehearse, perform on paper, test every mapping. Thread: control."""
 import dataclasses
 import tempfile
-from importlib.util import find_spec
 
 from engine import sets
 from engine.table import Table
-from studies.prove import audible, causality, confounds, information, nulls, paper, rehearse
+from studies.prove import (
+    audible,
+    causality,
+    confounds,
+    fidelity,
+    information,
+    nulls,
+    paper,
+    rehearse,
+)
 from studies.prove.table import Check, mappings_of
 
 GAUSSIAN, UNTRAINED, SHUFFLED = "told from noise", "told from an untrained model", "told shuffled"
@@ -178,10 +186,9 @@ class Suite:
                  not missing, f"missing: {', '.join(missing)}" if missing else "")
 
     def fidelity(self):
-        """What is read back from the sound, where that part of the suite is installed."""
-        if not self.options.fidelity or not find_spec("studies.prove.fidelity"):
+        """What is read back from the sound."""
+        if not self.options.fidelity:
             return {}
-        from studies.prove import fidelity
         self.part(0.85, 1.0)
         return fidelity.measure(self.made, self.names, self.model.frames_of, self.say)
 
