@@ -37,13 +37,17 @@ def _forget_the_dead():
 class JackServer:
     """`jackd -d dummy` under a name nobody else has; this process and its children see only it.
 
-    real_time  ask for real-time priority (-R), as a stage would; the tests do not need it
+    real_time  ask for real-time priority (-R), as a stage would
+    waits      a cycle ends when every client has run (-S), however late: what two heard in it can
+               be compared to the sample. Else a late client misses the cycle, as on a stage
     log        what the server said, among it its own xruns
     """
 
-    def __init__(self, rate_hz=RATE_HZ, block=BLOCK, real_time=False):
+    def __init__(self, rate_hz=RATE_HZ, block=BLOCK, real_time=False, waits=False):
         self.name = f"hiddenstage-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self.rate_hz, self.block, self.real_time = rate_hz, block, real_time
+        self.rate_hz, self.block = rate_hz, block
+        self._options = ("-R", "-P", "70") if real_time else ("-r",)
+        self._options += ("-S", "-t", "500") if waits else ()
         self.log_path = Path(tempfile.mkdtemp(prefix="jack-")) / "log"
         self._before, self._process, self._killed = {}, None, False
 
@@ -71,8 +75,8 @@ class JackServer:
         return self
 
     def _run(self):
-        priority = ("-R", "-P", "70") if self.real_time else ("-r",)
-        line = "jackd", *priority, "-d", "dummy", "-r", str(self.rate_hz), "-p", str(self.block)
+        line = ("jackd", *self._options, "-d", "dummy",
+                "-r", str(self.rate_hz), "-p", str(self.block))
         with open(self.log_path, "ab") as log:
             self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._wait()

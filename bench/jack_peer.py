@@ -25,7 +25,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -200,17 +199,18 @@ class Client:
         return done
 
     def run(self):
-        stop = threading.Event()
+        stop = []                         # no Event: set in a handler, it waits for its own waiter
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda *_: stop.append(True))
         self.library.activate(self.client)
-        while not self.connect() and self.options.wait and not stop.wait(LOOK_S):
-            pass
+        while not self.connect() and self.options.wait and not stop:
+            time.sleep(LOOK_S)
         self.words[GO] = 1
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         end = time.monotonic() + self.options.seconds
-        while time.monotonic() < end and not stop.wait(LOOK_S):
+        while time.monotonic() < end and not stop:
+            time.sleep(LOOK_S)
             self.connect()
         self.library.deactivate(self.client)
         self.save()

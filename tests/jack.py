@@ -17,7 +17,7 @@ def jack():
     """A running server on a dummy device; skips where jackd is not installed."""
     if reason := JackServer.missing():
         pytest.skip(reason)
-    server = JackServer().start()
+    server = JackServer(real_time=True).start()
     yield server
     server.close()
 

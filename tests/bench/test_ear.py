@@ -64,6 +64,7 @@ def test_the_house_set_passes_on_128_bars():
     assert result["ok"], ear.table(result)
 
 
+@pytest.mark.slow
 def test_the_house_set_passes_on_32_bars():
     result = ear.run(quick=True)
     assert result["ok"], ear.table(result)

@@ -56,6 +56,7 @@ def test_calibrate_keeps_resumes_and_is_found(folder, home, tmp_path):
     assert not rehearsal.calibrate(str(folder))["new"]
 
 
+@pytest.mark.slow
 def test_a_worker_with_a_profile_reads_nothing_first(folder, home):
     from engine.model.supervisor import Supervised
     rehearsal.calibrate(str(folder))

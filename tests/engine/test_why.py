@@ -193,6 +193,7 @@ def test_a_cut_take_is_told_as_far_as_it_goes(take, tmp_path):
     assert "cut short" in why_words.lines(found)
 
 
+@pytest.mark.slow
 def test_the_same_notes_are_played_with_or_without_a_take(take, tmp_path):
     bare = render(Options(bars=4, out=str(tmp_path / "b.wav")))
     kept = render(Options(bars=4, out=str(tmp_path / "c.wav"), record=str(tmp_path / "c.take")))

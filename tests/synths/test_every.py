@@ -146,7 +146,13 @@ def test_the_allocation_test_can_fail():
     assert calls(compiled.inspect_llvm((float32,)))
 
 
-@pytest.mark.parametrize("thing", VOICES + EFFECTS, ids=named)
+# compiled anew takes seconds each: all of them with --slow
+COMPILED = ("string", "fm", "tb303", "kick", "hat", "pad", "svf", "duck", "limiter")
+
+
+@pytest.mark.parametrize("thing", [
+    pytest.param(thing, marks=() if named(thing) in COMPILED else pytest.mark.slow)
+    for thing in VOICES + EFFECTS], ids=named)
 def test_no_allocation_in_the_ir(thing):
     if thing in VOICES:
         pitch = "x" if thing.shape == "time" else "run"

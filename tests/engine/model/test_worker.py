@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -149,6 +150,8 @@ def test_what_a_killed_stage_left_is_swept_and_what_is_in_use_is_not(tmp_path, c
     monkeypatch.setattr(process, "YOUNG_S", -1.0)
     monkeypatch.setattr(process, "shared_folder", lambda: tmp_path)
     used, left = (Worker({"model": str(checkpoint)}).start() for _ in range(2))
+    line = Path(f"/proc/{left.process.pid}/cmdline")
+    until(line.read_bytes, "the program to be loaded")
     os.kill(left.process.pid, signal.SIGSTOP)         # it does not see that its stage is gone
     left._lock.close()
     process.sweep()

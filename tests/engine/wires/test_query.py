@@ -554,6 +554,7 @@ def test_another_process_finds_the_stage_and_sets_what_it_found():
     assert (address, values) == (peer["set"], [pytest.approx(peer["to"], rel=1e-6)])
 
 
+@pytest.mark.slow
 def test_a_second_stage_has_a_number():
     found = apart([{"port": 9000, "settle_s": 3.0}, {"port": 9010, "settle_s": 3.0}],
                   [["browse", "127.0.0.1", "4"]])
