@@ -31,6 +31,9 @@ def prove(
             "--html", help="write a page with plots into this file")] = None,
         abx: Annotated[Path | None, typer.Option(
             help="write a listening kit with answers into this folder, and nothing else")] = None,
+        prompts: Annotated[Path | None, typer.Option(
+            metavar="FILE", help='domains to tell from the sound, JSON: {"sea": [texts], ...}; '
+            "default: eight that come along")] = None,
         sound: Annotated[bool, typer.Option(
             "--sound/--no-sound", help="with what is read back from the sound")] = True):
     """Prove that what is heard is the model: exit status 0 only if every mapping that is not
@@ -39,7 +42,7 @@ def prove(
         run = study("prove")
     with console.progress(f"proving {name}") as report:
         passed, text = run(name, report, model=model, take=take, to_json=to_json, to_html=to_html,
-                           abx=abx, sound=sound)
+                           abx=abx, sound=sound, prompts=prompts)
     console.give({}, False, text)
     if not passed:
         raise typer.Exit(1)

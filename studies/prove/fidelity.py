@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.errors import EngineError
 from engine.mapping import read_by, reading
 
 FOLDS, SHIFTS, PERMUTATIONS = 8, 4, 199
@@ -21,9 +22,23 @@ LEAST = 100                               # windows that a feature needs at a sc
 DOMAINS = Path(__file__).parent / "domains.json"
 
 
-def domains():
-    """The shipped prompts: domain -> texts."""
-    return json.loads(DOMAINS.read_text("utf-8"))
+def domains(path=None):
+    """Prompts, domain -> texts; those that come along, or of a JSON file.
+
+    raises EngineError  unreadable, or not two domains of two texts each or more
+    """
+    path = path or DOMAINS
+    try:
+        found = json.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{path}: cannot be read as JSON: {error}") from None
+    if not isinstance(found, dict) or len(found) < 2:
+        raise EngineError(f"{path}: needs two domains or more: {{\"sea\": [texts], ...}}")
+    for name, texts in found.items():
+        if not isinstance(texts, list) or len(texts) < 2 or not all(
+                isinstance(text, str) and text.strip() for text in texts):
+            raise EngineError(f"{path}: {name!r} needs a list of two texts or more, none empty")
+    return found
 
 
 @dataclass
@@ -259,19 +274,19 @@ def bars_of(made):
     return max(16, 128 // made.tokens_per_bar)
 
 
-def measure(made, names, frames_of, report=lambda share, words="": None, prompts=None):
+def measure(made, names, frames_of, prompts, report=lambda share, words="": None):
     """What of a set's model can be told from its sound.
 
     names      the features that frames may carry
     frames_of  frames_of(prompt, count) -> the frames of a performance's beginning
-    prompts    domain -> texts; None: the shipped ones
+    prompts    domain -> texts
     returns    {"features": [...], "domains": {...}}, see `features_told` and `domains_told`, with
                "takes" and "bars"
     """
     from studies.prove.audio import describe
     from studies.prove.heard import RATE_HZ, hear
     readings, bars = readings_of(made, names), bars_of(made)
-    tasks = [(domain, text) for domain, texts in (prompts or domains()).items() for text in texts]
+    tasks = [(domain, text) for domain, texts in prompts.items() for text in texts]
     takes = []
     for number, (_, text) in enumerate(tasks):
         report(number / len(tasks), f"listening to take {number + 1} of {len(tasks)}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine import console, sets
 from engine.errors import EngineError
-from studies.prove import rehearse
+from studies.prove import fidelity, rehearse
 from studies.prove import report as words
 from studies.prove.suite import Options, Suite
 from studies.prove.takes import NEEDS_MODEL, TakeSuite
@@ -41,8 +41,8 @@ def run(options, report):
             check.passed is not False for check in suite.checks),
         "mappings": [described(m) for m in (*suite.mappings, *suite.absent)],
         "checks": [vars(check) for check in suite.checks], "fidelity": found,
-        "claims": made.claims, "seconds": time.monotonic() - begin,
-        "cpu_seconds": time.process_time() - cpu}
+        "domain_prompts": options.prompts, "claims": made.claims,
+        "seconds": time.monotonic() - begin, "cpu_seconds": time.process_time() - cpu}
 
 
 def claimed(suite, found):
@@ -71,12 +71,14 @@ def described(m):
             "passed": m.passed, "checks": [vars(check) for check in m.checks], "dose": m.dose}
 
 
-def prove(name, report, model=None, take=None, to_json=None, to_html=None, abx=None, sound=True):
+def prove(name, report, model=None, take=None, to_json=None, to_html=None, abx=None, sound=True,
+          prompts=None):
     """Proves a set and writes what was asked for; returns (passed, the report in words)."""
     for path in (to_json, to_html):       # what cannot be written is said before the work
         if path is not None and not Path(path).parent.is_dir():
             raise EngineError(f"{path}: there is no folder {Path(path).parent}")
-    options = Options(str(name), model, take and str(take), fidelity=sound)
+    options = Options(str(name), model, take and str(take), fidelity=sound,
+                      prompts=fidelity.domains(prompts))
     if abx is not None:
         return True, kit(options, abx, report)
     found = run(options, report)

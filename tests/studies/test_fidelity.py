@@ -118,11 +118,25 @@ def test_long_sounds_are_described_in_pieces_that_fit():
     assert np.allclose(whole[66:], part[2:], atol=1e-3)
 
 
-def test_the_shipped_prompts_are_eight_by_eight():
-    found = fidelity.domains()
-    assert len(found) == 8 and all(len(texts) >= 8 for texts in found.values())
-    everything = [text for texts in found.values() for text in texts]
-    assert len(set(everything)) == len(everything) and all(20 < len(t.split()) for t in everything)
+def test_the_shipped_prompts_are_eight_by_eight_and_held_out_ones_are_others():
+    found, others = fidelity.domains(), fidelity.domains(fidelity.DOMAINS.parent / "held_out.json")
+    assert list(found) == list(others) and len(found) == 8
+    everything = [text for one in (found, others) for texts in one.values() for text in texts]
+    assert len(set(everything)) == len(everything) == 128
+    assert all(20 < len(text.split()) for text in everything)
+
+
+@pytest.mark.parametrize("text, said", [
+    (None, "cannot be read"), ("{", "cannot be read"), ('["a", "b"]', "two domains"),
+    ('{"a": ["x", "y"]}', "two domains"), ('{"a": ["x", "y"], "b": ["x"]}', "'b' needs a list"),
+    ('{"a": ["x", "y"], "b": ["x", " "]}', "none empty"), ('{"a": "xy", "b": ["x"]}', "'a' needs")])
+def test_prompts_that_are_none_are_one_line(tmp_path, text, said):
+    path = tmp_path / "mine.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(EngineError, match=said) as raised:
+        fidelity.domains(path)
+    assert str(path) in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_a_features_value_is_what_the_set_reads():
