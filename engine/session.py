@@ -184,8 +184,11 @@ class Session:
 
     # ---- a saved set takes over
     def _watch(self):
-        path = sets.find(self.options.set)
-        seen = path.stat().st_mtime_ns
+        path, seen = sets.find(self.options.set), None
+        with contextlib.suppress(OSError, UnicodeError):
+            now = path.stat().st_mtime_ns
+            if path.read_text("utf-8") == self.conductor.made.source:      # else saved since
+                seen = now
         while not self._stop.wait(WATCH_S):
             try:
                 now = path.stat().st_mtime_ns

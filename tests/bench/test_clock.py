@@ -55,14 +55,15 @@ def test_a_period_that_the_server_left_out_is_no_error():
 def test_ticks_leave_through_jack_at_their_frame(bpm, goal, seconds):
     if reason := JackServer.missing():
         pytest.skip(reason)
-    for _ in range(2):                    # a short run once more: the host takes cycles away
+    for left in reversed(range(3 if seconds < 60.0 else 1)):     # a busy host takes cycles away
         server = JackServer(real_time=True).start()
         try:
             found = clock.judged(*clock.stage("jack", seconds, bpm, goal, "embedded"))
         finally:
             server.close()
-        if found["p50_ms"] <= 0.0105 or seconds > 60.0:
+        exact = found["p50_ms"] <= 0.0105 and not found["lost"] and not found["doubled"]
+        assert exact or left, found
+        if exact:
             break
-    assert found["p50_ms"] <= 0.0105 and not found["lost"] and not found["doubled"]
     if seconds > 60.0:                    # in a few seconds one hiccup of a shared machine is all
         assert found["p999_ms"] <= clock.MOST_P999_MS and abs(found["drift_ppm"]) < 1.0

@@ -14,6 +14,7 @@ from playing import HOUSE, Kept, started, until
 
 from engine.errors import EngineError, SetError
 from engine.records import FADE, PANIC, PREFILL, PROMPT, TARGET
+from engine.session import Session
 from tests.engine.model.conftest import make
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,6 +160,17 @@ def test_a_wrong_set_is_told_and_the_old_one_plays_on(live, kept):
     assert "did you mean 'bass.cutoff_hz'" in said[-1] and "\n" not in said[-1]
     bars_later(live)
     assert live.conductor.made is made
+
+
+def test_what_was_saved_while_the_stage_started_takes_over_too(tmp_path, checkpoint, monkeypatch):
+    watch = Session._watch
+
+    def late(self):
+        Path(self.options.set).write_text(HOUSE.replace("bpm=240", "bpm=200"), encoding="utf-8")
+        watch(self)
+    monkeypatch.setattr(Session, "_watch", late)
+    with started(tmp_path, checkpoint) as live:
+        until(lambda: live.conductor.made.bpm == 200, "the set of the file")
 
 
 def test_a_saved_set_takes_over_on_the_bar(live, kept):
