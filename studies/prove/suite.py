@@ -32,7 +32,7 @@ class Options:
     texts: tuple | None = None
     bars: int | None = None
     fidelity: bool = True
-    prompts: dict = dataclasses.field(default_factory=fidelity.domains)
+    prompts: dict | None = None
     untrained: bool = True
 
 

@@ -67,6 +67,7 @@ def test_why_names_the_direction_and_its_layer(take):
         assert one["record"]["text"] is not None
 
 
+@pytest.mark.slow
 def test_a_direction_that_the_model_does_not_have_is_an_error(tmp_path):
     path = with_directions(("clam",), tmp_path)
     with pytest.raises(ModelError, match="no direction 'clam' for embedded.*'calm'"):

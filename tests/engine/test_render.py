@@ -46,6 +46,7 @@ def test_a_replay_is_the_render(first, tmp_path, block):
     assert report["sha256"] == first[1]["sha256"] and report["whole"]
 
 
+@pytest.mark.slow
 def test_another_prompt_or_seed_gives_other_events(first, tmp_path):
     prompt = again(first, tmp_path, prompt="Snow fell on the mountain for seven days.")
     seed = again(first, tmp_path, seed=99)

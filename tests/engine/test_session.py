@@ -188,6 +188,7 @@ def test_a_saved_set_takes_over_on_the_bar(live, kept):
     assert steps == list(range(steps[0], steps[0] + len(steps)))
 
 
+@pytest.mark.slow
 def test_two_at_once_a_full_disk_and_a_slow_model(live, kept, tmp_path, checkpoint):
     """A second session beside the first, its model throttled, its take on a full disk."""
     with started(tmp_path, checkpoint, record="/dev/full", throttle=3.0) as other:

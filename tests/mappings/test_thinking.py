@@ -153,6 +153,7 @@ def test_a_wrong_table_is_told(change, words):
         Thinking(**(good | change))
 
 
+@pytest.mark.slow
 def test_the_set_sounds_and_every_event_resolves(tmp_path):
     import pyloudnorm
     import soundfile

@@ -207,6 +207,7 @@ def play(stage, count, found):
         stage.pop()
 
 
+@pytest.mark.slow
 def test_a_killed_model_comes_back_where_it_was(checkpoint):
     settings = {"model": str(checkpoint), "prompt": PROMPT_TEXT, "temperature": 1.0, "limit": 8}
     whole, found = Worker(settings).start(), []

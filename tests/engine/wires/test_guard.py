@@ -70,8 +70,8 @@ def silent_after_s(synth, killed_ns):
     return max(offs[note] for note in NOTES)
 
 
-@pytest.mark.parametrize("turn", [*range(3), *(pytest.param(k, marks=pytest.mark.slow)
-                                               for k in range(3, 10))])
+@pytest.mark.parametrize("turn", [0, *(pytest.param(k, marks=pytest.mark.slow)
+                                     for k in range(1, 10))])
 def test_a_killed_stage_leaves_nothing_sounding(synth, turn):
     stage = Stage()
     synth.heard(lambda got: len(got) == 3)

@@ -580,6 +580,7 @@ def test_a_stage_for_the_room_is_found_and_set_from_there():
     assert [one[0] for one in found["asked"] if one[3] == 1] == [peer["set"]]
 
 
+@pytest.mark.slow
 def test_no_adverts_when_they_are_off():
     found = apart([{"port": 9000, "announce": False}], [["browse", "127.0.0.1", "1"]])
     assert found["peers"] == [{}]
