@@ -65,6 +65,7 @@ def test_the_stems_sum_to_the_masters_input(house):
     assert error_db < -90.0 and count == 12 and samples == house[1]["samples"]
 
 
+@pytest.mark.slow
 def test_the_sum_is_before_the_masters_and_the_master_is_what_is_heard(house, tmp_path):
     plain = render(Options(bars=BARS, out=str(tmp_path / "a.wav")))
     assert plain["sha256"] == house[1]["sha256"]

@@ -280,6 +280,7 @@ def check(journal, clock):
     assert len(alone) >= 3 and all(alone) and len(set(alone)) > 1
 
 
+@pytest.mark.slow
 def test_the_stage_is_small_and_knows_no_torch(checkpoint):
     script = f"""
 import os, sys

@@ -62,6 +62,7 @@ def test_a_preset_is_in_tune(name):
     assert abs(cents(pitch_hz(y, 261.6256), 261.6256)) < 8
 
 
+@pytest.mark.slow
 @each
 def test_a_struck_one_dies_away_and_a_held_one_holds(name):
     player = Player(FM6, **PRESETS[name])

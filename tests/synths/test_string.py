@@ -53,8 +53,8 @@ def test_each_partial_decays_as_the_loop_says(brightness):
         assert t60_s(y, k * hz, 0.1, 1.1) == pytest.approx(-60 / (db(gain) * hz), rel=0.01)
 
 
-@pytest.mark.parametrize("midi", (28, 64, 103, *(
-    pytest.param(midi, marks=pytest.mark.slow) for midi in (52, 76, 88, 96))))
+@pytest.mark.parametrize("midi", (64, 103, *(
+    pytest.param(midi, marks=pytest.mark.slow) for midi in (28, 52, 76, 88, 96))))
 def test_never_grows(midi):
     y = Player(STRING, decay_s=12.0, brightness=midi % 3 / 2, stretch=1.0).note(12, hz_of(midi))
     peaks = np.abs(y[:29 * 19200]).reshape(-1, 19200).max(1)

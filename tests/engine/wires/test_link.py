@@ -67,16 +67,19 @@ def test_tempo_4_the_whole_range_or_a_multiple(session):
         assert seconds < 5.0
 
 
+@pytest.mark.slow
 @needs_network
 def test_tempo_5_alone_the_tempo_stays(alone):
     assert alone["bpm"] == pytest.approx(107.0, rel=1e-5) and alone["state"] == "locked"
 
 
+@pytest.mark.slow
 @needs_network
 def test_beattime_1_alone_the_beat_does_not_jump(alone):
     assert alone["relocks"] == 0 and alone["apart_ms"] < 2.0
 
 
+@pytest.mark.slow
 @needs_network
 def test_beattime_2_nor_when_another_joins(alone):
     assert alone["joined_s"] < 4.0 and alone["relocks_after"] == 0 and alone["moved_ms"] < 2.0
