@@ -142,10 +142,12 @@ class Arranger:
             self._renew(known)
 
     def _plays(self, entry):
-        """Whether the text lets a role play these bars; a role that has begun plays its eight."""
+        """Whether the text lets a role play these bars; a role that has begun plays its eight, one
+        whose feature is not there yet waits."""
         if not entry.reads or entry.role in self.active and self.form.section_bar % LINE:
             return True
-        return self.memory.spread(entry.reads, 2 * self.phrase_tokens) >= entry.above
+        place = self.memory.own(entry.reads, 2 * self.phrase_tokens)
+        return place is not None and place >= entry.above
 
     def _celled(self):
         """The sounding roles that play cells: not the fixed drums, nor a pad."""

@@ -19,6 +19,7 @@ FORM = ("text", "form.likeness", "resid.mid.turn", "voices.crossings_per_token",
         *(f"bands.{kind}" for kind in MOTIONS), *KEY, *CHORD)
 # what noise is told from the model by: read as it was calibrated, not among its own last values
 ABSOLUTE = ("melody.smoothness", "timbre.high.kurtosis", "orchestra.strings", "chord.emergence")
+FIRST_LENGTHS = "attn.high.write"         # stands in for melody.smoothness until that is there
 DOWNBEAT = (1.0, *(0.0,) * 15)
 
 LATENT_GRAMMARS = (
@@ -98,7 +99,7 @@ class Latent(Music):
                 "bass": ("register.bass", "chord.voicing_change", "chord.inversion",
                          "orchestra.pedal", "dynamics.bass"),
                 "melody": (*LINE, "interval.size_st", "melody.smoothness", "phrase",
-                           "dynamics.soprano"),
+                           "dynamics.soprano", FIRST_LENGTHS),
                 "pulse": ("rhythm.steps", "timbre.high.kurtosis")}
 
     @property

@@ -8,6 +8,7 @@ import zlib
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from dataclasses import replace
+from statistics import fmean
 
 from engine.records import CALIBRATION, INVALID, SINK, TEMPLATE, Frame
 
@@ -43,6 +44,10 @@ def read(frame, name):
         stand_in = near[zlib.crc32(name.encode()) % len(near)]
         return frame.unit[stand_in], stand_in
     return zlib.crc32(f"{name} {frame.token}".encode()) % 1024 / 1023.0, "token"
+
+
+def _opened(mean, count):
+    return min(max(0.5 + SPREAD * count ** 0.5 * (mean - 0.5), 0.0), 0.999)
 
 
 class Settled:
@@ -148,7 +153,13 @@ class Memory:
 
     def spread(self, name, count):
         """The mean, its likely range opened to 0..1: means of many places crowd in the middle."""
-        return min(max(0.5 + SPREAD * count ** 0.5 * (self.mean(name, count) - 0.5), 0.0), 0.999)
+        return _opened(self.mean(name, count), count)
+
+    def own(self, name, count):
+        """As `spread`, but nothing stands in: of the frames that have the feature; None without."""
+        found = [read(frame, name) for frame in self.window(count)]
+        places = [place for place, was in found if was == name]
+        return _opened(fmean(places), count) if places else None
 
     def choose(self, name, count, options):
         """One of `options` by a feature's mean place over the last `count` frames."""
