@@ -281,7 +281,7 @@ def measure(made, names, frames_of, prompts, report=lambda share, words="": None
     frames_of  frames_of(prompt, count) -> the frames of a performance's beginning
     prompts    domain -> texts
     returns    {"features": [...], "domains": {...}}, see `features_told` and `domains_told`, with
-               "takes" and "bars"
+               "takes", "bars" and the prompts
     """
     from studies.prove.audio import describe
     from studies.prove.heard import RATE_HZ, hear
@@ -297,4 +297,5 @@ def measure(made, names, frames_of, prompts, report=lambda share, words="": None
     report(1.0, "reading the features back")
     features = features_told(takes, list(readings), made.tokens_per_bar)
     told = domains_told([statistics(take.sound) for take in takes], [name for name, _ in tasks])
-    return {"features": features, "domains": told, "takes": len(takes), "bars": bars}
+    return {"features": features, "domains": told, "takes": len(takes), "bars": bars,
+            "prompts": prompts}

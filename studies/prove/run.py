@@ -41,8 +41,8 @@ def run(options, report):
             check.passed is not False for check in suite.checks),
         "mappings": [described(m) for m in (*suite.mappings, *suite.absent)],
         "checks": [vars(check) for check in suite.checks], "fidelity": found,
-        "domain_prompts": options.prompts, "claims": made.claims,
-        "seconds": time.monotonic() - begin, "cpu_seconds": time.process_time() - cpu}
+        "claims": made.claims, "seconds": time.monotonic() - begin,
+        "cpu_seconds": time.process_time() - cpu}
 
 
 def claimed(suite, found):
@@ -77,8 +77,12 @@ def prove(name, report, model=None, take=None, to_json=None, to_html=None, abx=N
     for path in (to_json, to_html):       # what cannot be written is said before the work
         if path is not None and not Path(path).parent.is_dir():
             raise EngineError(f"{path}: there is no folder {Path(path).parent}")
-    options = Options(str(name), model, take and str(take), fidelity=sound,
-                      prompts=fidelity.domains(prompts))
+    if prompts is not None:
+        if take or abx or not sound:
+            raise EngineError("--prompts are told from the sound of the model: leave out --take, "
+                              "--abx and --no-sound")
+        prompts = fidelity.domains(prompts)
+    options = Options(str(name), model, take and str(take), fidelity=sound, prompts=prompts)
     if abx is not None:
         return True, kit(options, abx, report)
     found = run(options, report)

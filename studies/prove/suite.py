@@ -24,8 +24,8 @@ SHORT_BARS = 48                           # of the performances of one feature a
 @dataclasses.dataclass
 class Options:
     """What is asked for. texts, bars: of the rehearsal, None for the suite's own; fidelity: with
-    the tests that render sound; prompts: for them, domain -> texts; untrained: with the model of
-    random weights."""
+    the tests that render sound; prompts: for them, domain -> texts, None for those that come
+    along; untrained: with the model of random weights."""
     set: str
     model: str | None = None
     take: str | None = None
@@ -192,8 +192,8 @@ class Suite:
         if not self.options.fidelity:
             return {}
         self.part(0.85, 1.0)
-        return fidelity.measure(self.made, self.names, self.model.frames_of, self.options.prompts,
-                                self.say)
+        return fidelity.measure(self.made, self.names, self.model.frames_of,
+                                self.options.prompts or fidelity.domains(), self.say)
 
 
 def decorative_lines(doc):

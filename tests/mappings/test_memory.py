@@ -24,6 +24,16 @@ def test_places_settle_so_that_the_usual_is_in_the_middle():
     assert settled.place(0.9) > 0.99
 
 
+def test_what_waits_for_a_feature_reads_nothing_that_stands_in():
+    memory = Memory(8, None)
+    units = [{"b.x": 0.9}] * 4 + [{"a.x": 0.6, "b.x": 0.1}] * 2
+    assert memory.own("a.x", 8) is None
+    for i, unit in enumerate(units):
+        memory.hear(2 * i, [Frame(i, i, "", 0, {}, unit)], False, True)
+    assert memory.own("a.x", 4) == pytest.approx(0.5 + 0.9 * 2.0 * 0.1)
+    assert memory.spread("a.x", 4) > memory.own("a.x", 4) and memory.own("c.x", 4) is None
+
+
 def test_absent_features_are_stood_in_for_by_their_own_family_then_by_any_then_by_the_token():
     frame = Frame(1, 7, "", 0, {}, {"attn.low.write": 0.2, "mlp.low.write": math.nan})
     assert read(frame, "attn.low.write") == (0.2, "attn.low.write")

@@ -46,6 +46,9 @@ def test_a_fraud_fails_and_the_report_says_why(take, tmp_path, capsys):
 @pytest.mark.parametrize(("words", "line"), [
     (("prove", "hause"), "did you mean 'house'"),
     (("prove", "house", "--json", "nowhere/a.json"), "there is no folder nowhere"),
+    (("prove", "house", "--prompts", "nowhere.json"), "nowhere.json: cannot be read"),
+    (("prove", "house", "--prompts", "a.json", "--take", "a.take"), "leave out --take"),
+    (("prove", "house", "--prompts", "a.json", "--no-sound"), "and --no-sound"),
     (("prove", "house", "--take", "no.take"), "cannot read the take")])
 def test_bad_input_is_one_line(words, line, capsys):
     assert command(*words) == 2
