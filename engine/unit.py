@@ -31,7 +31,7 @@ from engine import rig_words as R
 from engine.lanes import turned
 from engine.rig_play import (
     POSITIVE, any_active, attend, clean, pour_in, settle, ticks, voices_of, watched)
-from engine.rt import QUANTUM, f32, pointer, rt, rt_inlined
+from engine.rt import QUANTUM, aligned_frame, f32, pointer, rt, rt_inlined
 from engine.unit import SIGNATURE, narrowed
 from {module} import {kernels}
 from {shapes} import Params, State
@@ -41,6 +41,7 @@ render = rt_inlined(render.py_func)
 
 @rt
 def run(op, index, count, state, params, pitch, out, a, b):
+    aligned_frame()
     count = count & POSITIVE
     values = carray(pointer(params), ({param_count},), f32)
     s = State({arrays})

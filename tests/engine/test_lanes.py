@@ -1,4 +1,6 @@
 """The audio dialect: lanes and scalar maths against numpy, noise that repeats, guards that hold."""
+import platform
+
 import numpy as np
 import pytest
 from numba import njit
@@ -23,6 +25,7 @@ from engine.lanes import (
     vtanh,
 )
 from engine.rt import (
+    aligned_frame,
     decay_per_sample,
     exp2,
     f32,
@@ -112,6 +115,17 @@ def test_power_of_a_decay():
 def called(function, *words):
     """What a function of the dialect gives, by a compiled caller."""
     return njit(lambda *given: function(*given))(*words)
+
+
+@rt_host
+def framed():
+    return aligned_frame()
+
+
+def test_a_frame_that_vectors_lie_in_is_aligned():
+    assert framed() % 64 == 0
+    code = next(iter(framed.inspect_asm().values()))
+    assert platform.machine() != "x86_64" or "andq\t$-64, %rsp" in code
 
 
 def test_python_may_not_call_the_dialect():
