@@ -8,6 +8,7 @@ import functools
 import os
 import sys
 import threading
+import time
 from dataclasses import dataclass
 
 from engine.errors import DeviceError
@@ -16,8 +17,9 @@ from engine.stream_jack_callback import callbacks
 CLIENT = "hiddenstage"
 AUDIO, MIDI = "32 bit float mono audio", "8 bit raw midi"
 INTO, FROM, PHYSICAL = 1, 2, 4                      # what a port is
-NO_START = 1
+NO_START, SERVER_ERROR = 1, 0x20
 PATIENCE_S, PLAYBACK_LATENCY = 3.0, 1
+BUSY_S = (0.3, 1.0)                 # a server without time fails to take a client: asked again
 FILES = {"darwin": ("libjack.0.dylib", "libjack.dylib", "/usr/local/lib/libjack.dylib",
                     "/opt/homebrew/lib/libjack.dylib"),
          "win32": ("libjack64.dll", "libjack.dll")}
@@ -121,8 +123,13 @@ def open_client(name=CLIENT):
         raise DeviceError("no libjack on this machine; install jackd2 or pipewire-jack")
     quiet()
     status = ctypes.c_int(0)
-    client = patiently(lambda: jack.client_open(name.encode(), NO_START, ctypes.addressof(status)),
-                       lambda late: late and jack.client_close(late))
+    for wait_s in (0.0, *BUSY_S):
+        time.sleep(wait_s)
+        client = patiently(
+            lambda: jack.client_open(name.encode(), NO_START, ctypes.addressof(status)),
+            lambda late: late and jack.client_close(late))
+        if client or not status.value & SERVER_ERROR:
+            break
     if not client:
         server = os.environ.get("JACK_DEFAULT_SERVER")
         raise DeviceError("no JACK server " + (f"named {server!r} " if server else "")
