@@ -3,9 +3,9 @@
 needs   stereo out (or none: it renders to a file)
 keys    space next section   1-8 mute kick clap hat openhat bass chords lead pad
         p prompt   h hold the model   + - temperature   f filter   ! panic
-heard   shaker: how much the first layers attend (louder), where the thought stands (left, right)
-        kick's length: how far the thought turned   clap's tail: how much the last layers attend
-        pad, left to right: another axis of the thought   bass: how open the next word is
+heard   shaker: how much the first layers attend (louder), where the thought stands (left, bright)
+        kick: how far the thought turned (long), one more axis (snap)   pad: another (left)
+        clap's tail: how much the last layers attend   bass: how open the next word is
 decorative   chord hook ghost fill edit punctuation: moved by the model, no more than by noise
 """
 from engine.mapping import Link
@@ -40,6 +40,8 @@ LINKS = (
     Link("attn.low.write",   (0.05, 0.95), "shaker.level_db",   (-18.0, -1.0), "lin", 0.01, 0.01),
     Link("resid.axis.1",     (0.1, 0.9),   "shaker.pan",        (-0.8, 0.8),   "lin", 0.02, 0.02),
     Link("resid.mid.turn",   (0.05, 0.8),  "kick.decay_s",      (0.28, 0.85),  "exp", latch="bar"),
+    Link("resid.axis.8",     (0.1, 0.9),   "shaker.tone",       (0.0, 0.9),    "lin", 0.02, 0.02),
+    Link("resid.axis.2",     (0.1, 0.9),   "kick.pitch",        (2.0, 7.0),    "lin", latch="bar"),
     Link("attn.high.write",  (0.1, 0.9),   "clap.decay_s",      (0.1, 0.8),    "exp", latch="bar"),
     Link("resid.axis.7",     (0.1, 0.9),   "pad.pan",           (-0.8, 0.8),   "lin", 0.1,  0.1),
     Link("text.sentence_age_tokens", (0, 30), "pad.reverb_send", (0.05, 0.7),  "lin", 0.2,  0.2),
@@ -74,6 +76,5 @@ SET = Set(
     },
     sends={"delay": Fx(DELAY, level_db=-3.0, beats=0.75), "reverb": Fx(REVERB, level_db=-3.0)},
     master=(DJFILTER,), limiter=LIMITER, duck=DUCK, key_part="kick",
-    out_level_db=6.0,
-    links=LINKS, music=MUSIC, claims={"features": 3, "domains": 0.5},
+    out_level_db=6.0, links=LINKS, music=MUSIC, claims={"features": 3, "domains": 0.5},
 )
