@@ -7,24 +7,19 @@ import subprocess
 import tempfile
 import time
 import uuid
+import warnings
 from pathlib import Path
 
 RATE_HZ, BLOCK = 48000, 128
+START_S = 10
 SHARED = Path("/dev/shm")
 REGISTRY = SHARED / "jack-shm-registry"
 HEADER, NAME, SERVERS = 24, 260, 8        # of the registry: bytes, bytes of a name, places
 
 
-def _alive():
-    """The JACK servers that run on this machine."""
-    for name in Path("/proc").glob("[0-9]*/comm"):
-        with contextlib.suppress(OSError):
-            if name.read_text().strip() in ("jackd", "jackdbus"):
-                yield name
-
-
 def _forget_the_dead():
-    """Frees the places of killed servers in JACK's registry: eight of them fill it."""
+    """Frees the places of killed servers in JACK's registry: eight of them fill it. In place: a
+    process that has libjack has the file mapped, and would never see another one."""
     with contextlib.suppress(OSError), open(REGISTRY, "r+b") as file:
         for place in range(SERVERS):
             file.seek(HEADER + place * (4 + NAME))
@@ -66,11 +61,10 @@ class JackServer:
             os.environ[key] = value
         try:
             self._run()
-        except RuntimeError:
-            if any(_alive()):
-                _forget_the_dead()
-            else:
-                REGISTRY.unlink(missing_ok=True)
+        except RuntimeError as fault:
+            warnings.warn(f"started once more: {fault}", stacklevel=2)
+            self.kill()
+            _forget_the_dead()
             self._run()
         return self
 
@@ -84,14 +78,14 @@ class JackServer:
     def _wait(self):
         """Until the server listens."""
         door = SHARED / f"jack_{self.name}_{os.getuid()}_0"
-        for _ in range(100):
+        for _ in range(START_S * 20):
             if self._process.poll() is not None:
                 raise RuntimeError(f"jackd ended: {self.log[-400:]}")
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(door))
                 return
             time.sleep(0.05)
-        raise RuntimeError(f"jackd did not start in 5 s: {self.log[-400:]}")
+        raise RuntimeError(f"jackd did not start in {START_S} s: {self.log[-400:]}")
 
     @property
     def log(self):

@@ -274,7 +274,8 @@ def test_programs_of_others_hear_the_notes_and_the_clock(foreign, tmp_path, chec
     assert len(heard) > 50 and sorted(heard) == sorted(wanted)
     clock = reader.communicate()[0]
     gaps = [int(gap) for gap in re.findall(r"dt: +(\d+)\[sm\]", clock)]
-    assert len(gaps) > 24 * 4 * 3 and set(gaps) <= {499, 500, 501}
+    assert len(gaps) > 24 * 4 * 3
+    assert np.isin(gaps, (499, 500, 501)).mean() > 0.99     # the server may have lost a cycle
     assert "start" in clock and "stop" in clock
 
 
