@@ -12,6 +12,7 @@ from engine.wires.board import MIDI_LATE, MIDI_SENT, MIDI_UNSENT, TIME_COUNT
 from engine.wires.ears import Stamps
 from engine.wires.midi_out import Ledger
 from engine.wires.process import Wires
+from tests.engine.wires.conftest import DIES
 from tests.engine.wires.midi_peer import Peer
 
 RATE_HZ = 48_000
@@ -114,6 +115,7 @@ def test_late_notes_do_not_begin_but_end(plug, synth):
     assert list(wires.board.words[[MIDI_SENT, MIDI_LATE, MIDI_UNSENT]]) == [2, 2, 2]
 
 
+@DIES
 def test_an_unknown_port_is_one_line_with_near_names(plug, synth):
     with pytest.raises(EngineError) as fault:
         plug(["sinth"])
@@ -157,6 +159,7 @@ def test_panic_ends_what_sounds_without_the_stage(plug, synth):
     assert synth.heard(lambda got: len(got) == 5)[1:] == [b"\x80\x40\x00", *ENDINGS]
 
 
+@DIES
 def test_a_port_that_vanishes_comes_back_with_nothing_hanging(plug, synth):
     other = Peer("in", "drums")
     wires = plug(["synth", "drums"])

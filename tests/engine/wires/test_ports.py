@@ -8,6 +8,7 @@ from engine.errors import EngineError
 from engine.port_names import IN, OUT, alternatives, choose, plain, unknown
 from engine.wires.binding import Binding
 from engine.wires.ports import Ports
+from tests.engine.wires.conftest import DIES
 from tests.engine.wires.midi_peer import Peer
 
 NAMES = ["Midi Through:Midi Through Port-0 14:0", "nanoKONTROL2:nanoKONTROL2 MIDI 1 20:0",
@@ -59,6 +60,7 @@ def ports(jack):
     made.close()
 
 
+@DIES
 def test_ports_come_and_go_and_ours_are_no_ports(ports):
     assert ports.names(OUT) == ports.names(IN) == []
     ours = Binding(ports, OUT, "virtual:tap", "tap")
@@ -81,6 +83,7 @@ def test_a_virtual_port_is_one_that_others_see(ports):
     binding.close()
 
 
+@DIES
 def test_a_binding_follows_its_port(ports):
     with pytest.raises(EngineError, match="no MIDI output fits 'synth': there is none at all"):
         Binding(ports, OUT, "synth", "out")
