@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 
 from engine import sets
 from engine.clock import Clock
+from engine.compiling import compile_missing
 from engine.conductor import Conductor
 from engine.errors import EngineError, SetError
 from engine.journal import Recorder
@@ -121,10 +122,14 @@ def sounds_of(made):
     return list({id(sound): sound for sound in found}.values())
 
 
-def prepare(made, progress):
-    """Compiles what is not compiled yet; from the second slow sound on, each is named."""
+def prepare(made, progress, aside=False):
+    """Compiles what is not compiled yet, with every core unless it is done aside; from the second
+    slow sound on, each is named."""
     progress(0.0, "preparing the sounds (compiled once, then kept)")
-    began, sounds = time.monotonic(), sounds_of(made)
+    sounds = sounds_of(made)
+    if not aside:
+        compile_missing(sounds, lambda text: progress(0.0, text))
+    began = time.monotonic()
     for number, sound in enumerate(sounds, start=1):
         if time.monotonic() - began > PATIENCE_S:
             progress(0.0, f"compiling {sound.name}, {number} of {len(sounds)} sounds")
@@ -139,7 +144,7 @@ def known_sounds(made, before):
 def prepare_aside(path):
     """Compiles a set's sounds in a process of its own: the one that plays only reads the cache."""
     code = ("import sys; from engine import performance, sets; "
-            "performance.prepare(sets.load(sys.argv[1]), lambda share, text: None)")
+            "performance.prepare(sets.load(sys.argv[1]), lambda share, text: None, aside=True)")
     subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False)
 
 

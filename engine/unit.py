@@ -248,9 +248,14 @@ def _kernels(sound):
     return {role: getattr(sound, role) for role in ROLES if getattr(sound, role, None)}
 
 
+def units_folder():
+    """Where the modules that bind sounds are written."""
+    return Path(config.CACHE_DIR) / "units"
+
+
 def _written(name, source):
     """The name of a module of this source in the kernel cache, written if it is not there."""
-    folder = Path(config.CACHE_DIR) / "units"
+    folder = units_folder()
     folder.mkdir(parents=True, exist_ok=True)
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
@@ -264,16 +269,27 @@ def _written(name, source):
     return name
 
 
+def module_of(sound):
+    """The name of the module in the kernel cache that binds a Voice or Effect; written, not yet
+    compiled."""
+    if not isinstance(sound, Voice | Effect):
+        raise EngineError(f"{sound!r} is no voice and no effect")
+    text = Path(sys.modules[sound.render.__module__].__file__).read_bytes()
+    source = _source(sound) + f"# of {hashlib.sha256(text).hexdigest()}\n"
+    return _written(f"unit_{sound.name}", source)
+
+
+def is_compiled(name):
+    """Whether the cache has the code of a module that `module_of` named."""
+    return any(Path(config.CACHE_DIR).glob(f"units_*/{name}.unit-*.nbc"))
+
+
 def unit_of(sound):
     """The compiled unit of a Voice or Effect; compiled at the first call, from disk afterwards.
 
     raises EngineError naming the sound when a kernel does not compile
     """
-    if not isinstance(sound, Voice | Effect):
-        raise EngineError(f"{sound!r} is no voice and no effect")
-    text = Path(sys.modules[sound.render.__module__].__file__).read_bytes()
-    source = _source(sound) + f"# of {hashlib.sha256(text).hexdigest()}\n"
-    name = _written(f"unit_{sound.name}", source)
+    name = module_of(sound)
     if name not in _units:
         try:
             module = importlib.import_module(name)

@@ -1,0 +1,75 @@
+"""Sounds that are not compiled yet, compiled by as many processes as there are cores. Thread:
+control.
+
+A process takes one sound after the other and leaves the code in the kernel cache, where everyone
+finds it. What it cannot compile (a voice in a performer's own file, a mistake) is left to the
+caller.
+"""
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from engine.model.process import environment
+from engine.unit import is_compiled, module_of, units_folder
+
+PROCESSES = 8                             # at most: each takes up to half a gigabyte
+# reads names of modules, imports each, says when it has; looks for garbage only now and then, which
+# is a tenth of the time
+LOOP = """
+import gc, importlib, sys
+import engine.unit
+gc.disable()
+sys.path.append(sys.argv[1])
+for number, line in enumerate(sys.stdin, start=1):
+    try:
+        importlib.import_module(line.strip())
+    except Exception:
+        pass
+    print(flush=True)
+    if number % 8 == 0:
+        gc.collect()
+"""
+
+
+def cores():
+    """How many this process may use."""
+    known = getattr(os, "sched_getaffinity", None)       # not on macOS
+    return len(known(0)) if known else os.cpu_count() or 1
+
+
+def compile_missing(sounds, progress):
+    """Compiles those of the sounds that the cache does not have, side by side.
+
+    progress(text) is called when one is done; an interrupt ends the processes
+    """
+    longest_first = sorted(sounds, key=lambda sound: getattr(sound, "shape", "") != "wide")
+    missing = {name: sound.name for sound in longest_first
+               if not is_compiled(name := module_of(sound))}
+    count = min(cores(), len(missing), PROCESSES)
+    if count < 2:
+        return
+    own, children = threading.local(), []
+
+    def begin():
+        own.child = subprocess.Popen(
+            [sys.executable, "-c", LOOP, str(units_folder())], stdin=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(1))
+        children.append(own.child)
+
+    def compiled(name):
+        print(name, file=own.child.stdin, flush=True)
+        own.child.stdout.readline()
+
+    pool = ThreadPoolExecutor(count, initializer=begin)
+    try:
+        jobs = {pool.submit(compiled, name): sound for name, sound in missing.items()}
+        for done, job in enumerate(as_completed(jobs), start=1):
+            progress(f"compiling: {jobs[job]} is ready, {done} of {len(jobs)} sounds")
+    finally:
+        for child in children:
+            child.kill()
+        pool.shutdown(cancel_futures=True)
+        for child in children:
+            child.communicate()

@@ -1,0 +1,83 @@
+"""Sounds compiled side by side: the cache has them, what fails is left alone, nothing stays."""
+import importlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+from engine import compiling
+from engine.compiling import compile_missing
+from engine.unit import is_compiled, module_of, unit_of
+
+GAIN = """
+from engine.param import Param
+from engine.rt import QUANTUM, f32, rt
+from engine.voice import Effect, fields
+@rt
+def render(s, p, left, right, key, dt):
+    for i in range(QUANTUM):
+        left[i] = left[i] * {gain}
+{name} = Effect("{name}", (Param("gain", 0.0, 1.0, 1.0),), fields("level"), render)
+"""
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Sounds in modules that other processes find, of a source nobody has seen."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(compiling, "cores", lambda: 2)
+
+    def write(name, gain="p.gain"):
+        name = f"{name}{abs(hash(str(tmp_path))) % 10**9}"
+        (tmp_path / f"{name}.py").write_text(GAIN.format(name=name, gain=gain) + f"# {tmp_path}\n")
+        return getattr(importlib.import_module(name), name)
+    return write
+
+
+def children():
+    """The processes of this one that compile."""
+    found = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True, check=True)
+    return [line for line in found.stdout.splitlines() if str(compiling.units_folder()) in line]
+
+
+def test_what_is_missing_is_compiled_by_others_and_named(written):
+    sounds, told = [written("one"), written("two"), written("three")], []
+    compile_missing(sounds, told.append)
+    assert all(is_compiled(module_of(sound)) for sound in sounds)
+    assert not {module_of(sound) for sound in sounds} & set(sys.modules)        # not by us
+    assert sorted(line.split()[1] for line in told) == sorted(sound.name for sound in sounds)
+    assert told[-1].endswith("3 of 3 sounds") and not children()
+    compile_missing(sounds, told.append)
+    assert len(told) == 3
+
+
+def test_a_mistake_is_left_to_the_caller(written):
+    wrong, right = written("wrong", "p.nothing"), written("right")
+    compile_missing([wrong, right], lambda text: None)
+    assert [is_compiled(module_of(sound)) for sound in (wrong, right)] == [False, True]
+
+
+def test_a_file_that_others_cannot_import_is_left_to_the_caller(written, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "")
+    sounds = [written("own"), written("mine")]
+    compile_missing(sounds, lambda text: None)
+    assert not any(is_compiled(module_of(sound)) for sound in sounds)
+    assert unit_of(sounds[0]).address and is_compiled(module_of(sounds[0]))
+
+
+def test_an_interrupt_ends_them(written):
+    def stop(text):
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        compile_missing([written("one"), written("two"), written("three"), written("four")], stop)
+    time.sleep(0.1)
+    assert not children()
+
+
+def test_one_sound_alone_is_nothing_for_others(written, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", None)
+    only = written("only")
+    compile_missing([only], lambda text: None)
+    assert not is_compiled(module_of(only))
