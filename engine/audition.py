@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from engine import sets
+from engine.compiling import compile_missing
 from engine.errors import ParamError, SetError, suggestion
 from engine.formats.acid import Pattern
 from engine.formats.notes import parse
 from engine.formats.scl import EQUAL
-from engine.parts import Fx, Part
+from engine.parts import Fx, Part, as_fx
 from engine.records import NOTE, SLIDE
 from engine.render import Files, caller
 from engine.sounds import sound
@@ -110,8 +111,11 @@ def render(audition, out=None, progress=None):
     """Plays it offline; returns (samples (n, 2) float32, report), written to `out` if given."""
     _check(audition)
     step = audition.rate_hz * 60.0 / audition.bpm * audition.beats
-    waiting = _events(audition, step)
-    rig = Rig(audition.rate_hz, 2, sets.default_limiter())
+    waiting, limiter = _events(audition, step), sets.default_limiter()
+    if progress:
+        needed = (sound(audition.name), sound(audition.source), as_fx(limiter).effect)
+        compile_missing(needed, lambda text: progress(0.0, text))
+    rig = Rig(audition.rate_hz, 2, limiter)
     rig.load(Table({"sound": _part(audition, audition.voices)}, rate_hz=audition.rate_hz))
     total, notes = round(audition.steps * step + audition.tail_s * audition.rate_hz), len(waiting)
     play, at, sound_at = caller(rig), 0, np.zeros((total, 2), np.float32)

@@ -1,9 +1,8 @@
-"""Sounds that are not compiled yet, compiled by as many processes as there are cores. Thread:
-control.
+"""The rig and sounds that are not compiled yet, compiled by as many processes as there are cores.
+Thread: control.
 
-A process takes one sound after the other and leaves the code in the kernel cache, where everyone
-finds it. What it cannot compile (a voice in a performer's own file, a mistake) is left to the
-caller.
+A process takes one after the other and leaves the code in the kernel cache, where everyone finds
+it. What it cannot compile (a voice in a performer's own file, a mistake) is left to the caller.
 """
 import os
 import subprocess
@@ -15,6 +14,7 @@ from engine.model.process import environment
 from engine.unit import is_compiled, module_of, units_folder
 
 PROCESSES = 8                             # at most: each takes up to half a gigabyte
+RIG = "engine.rig_process"
 # reads names of modules, imports each, says when it has; looks for garbage only now and then, which
 # is a tenth of the time
 LOOP = """
@@ -40,15 +40,19 @@ def cores():
 
 
 def compile_missing(sounds, progress):
-    """Compiles those of the sounds that the cache does not have, side by side.
+    """Compiles what the cache does not have of the rig and the sounds, side by side.
 
-    progress(text) is called when one is done; an interrupt ends the processes
+    progress(text) is called when one is done; an interrupt ends the processes. A single one, or all
+    on a single core, is left to the caller
     """
     longest_first = sorted(sounds, key=lambda sound: getattr(sound, "shape", "") != "wide")
-    missing = {name: sound.name for sound in longest_first
-               if not is_compiled(name := module_of(sound))}
+    missing = {} if is_compiled(RIG, "process") else {RIG: "the rig"}
+    missing |= {name: sound.name for sound in longest_first
+                if not is_compiled(name := module_of(sound))}
     count = min(cores(), len(missing), PROCESSES)
     if count < 2:
+        if missing:
+            progress(f"compiling {next(iter(missing.values()))}")
         return
     own, children = threading.local(), []
 
@@ -64,9 +68,9 @@ def compile_missing(sounds, progress):
 
     pool = ThreadPoolExecutor(count, initializer=begin)
     try:
-        jobs = {pool.submit(compiled, name): sound for name, sound in missing.items()}
+        jobs = {pool.submit(compiled, name): what for name, what in missing.items()}
         for done, job in enumerate(as_completed(jobs), start=1):
-            progress(f"compiling: {jobs[job]} is ready, {done} of {len(jobs)} sounds")
+            progress(f"compiling: {jobs[job]} is ready, {done} of {len(jobs)}")
     finally:
         for child in children:
             child.kill()

@@ -13,7 +13,7 @@ from engine import sets
 from engine.clock import STEPS_PER_BAR
 from engine.errors import EngineError, TakeError
 from engine.journal import Take
-from engine.performance import Options, Performance, channels_of, names_of
+from engine.performance import Options, Performance, channels_of, names_of, prepare
 from engine.project import Export
 from engine.records import CAUSE_BIT, NOTE
 from engine.rt import QUANTUM
@@ -195,6 +195,8 @@ def _replay(path, options, progress):
     head, tables = take.head, {}
     options = dataclasses.replace(options, rate_hz=head["rate_hz"])
     made = [sets.read(t["source"], t["name"], None) for t in take.tables]
+    for one in made:
+        prepare(one, progress or (lambda share, text: None))
     all_tables = [one.table(entry["noise_seed"], rate_hz=head["rate_hz"])
                   for entry, one in zip(take.tables, made, strict=True)]
     for table in all_tables:

@@ -1,10 +1,8 @@
 """The rig: a fixed compiled loop over tables, in quanta of 32 samples. Thread: audio.
 
-`process(rig, out, frames)` is called alike by PortAudio, JACK, the null thread and the offline
-renderer. Memory is laid out by `engine.table`.
+`engine.rig_process` gives `run` a C address, called alike by PortAudio, JACK, the null thread and
+the offline renderer. Memory is laid out by `engine.table`.
 """
-
-from numba import cfunc, types
 
 from engine.kernels import guard, loudness
 from engine.rig_events import take_events
@@ -207,9 +205,3 @@ def run(rig, out, frames):
         h[FIFO_LEFT] -= count
         done += count
     denormals_restore(old)
-
-
-@cfunc(types.void(types.int64, types.int64, types.int64), cache=True)
-def process(rig, out, frames):
-    """The C function the back ends call."""
-    run(rig, out, frames)

@@ -17,7 +17,6 @@ from engine.kernels.loudness import Loudness, new_meter
 from engine.param import Param
 from engine.parts import OUT_PARAMS, SEND_LEVEL, STRIP_PARAMS, Registry, as_fx
 from engine.records import CAUSE_BIT, EDIT, EVENT, FADE, TARGET
-from engine.rig import process
 from engine.ring import Ring
 from engine.rt import LANE, QUANTUM
 from engine.unit import unit_of
@@ -219,6 +218,7 @@ class Rig:
                pending, out, fifo, scratch, self.floats, guard, meter)]
         if limiter is not None:
             self._limiter(as_fx(limiter))
+        from engine.rig_process import process  # compiled here, if not before
         self.process, self.pointer = int(process.address), h.ctypes.data
 
     def _array(self, count, dtype=np.float32):

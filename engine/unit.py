@@ -279,9 +279,9 @@ def module_of(sound):
     return _written(f"unit_{sound.name}", source)
 
 
-def is_compiled(name):
-    """Whether the cache has the code of a module that `module_of` named."""
-    return any(Path(config.CACHE_DIR).glob(f"units_*/{name}.unit-*.nbc"))
+def is_compiled(module, function="unit"):
+    """Whether the cache has the code of a module's function; of one that `module_of` named."""
+    return any(Path(config.CACHE_DIR).glob(f"*/{module.split('.')[-1]}.{function}-*.nbc"))
 
 
 def unit_of(sound):

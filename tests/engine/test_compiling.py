@@ -28,6 +28,7 @@ def written(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(compiling, "cores", lambda: 2)
+    importlib.import_module(compiling.RIG)               # is not missing
 
     def write(name, gain="p.gain"):
         name = f"{name}{abs(hash(str(tmp_path))) % 10**9}"
@@ -48,7 +49,7 @@ def test_what_is_missing_is_compiled_by_others_and_named(written):
     assert all(is_compiled(module_of(sound)) for sound in sounds)
     assert not {module_of(sound) for sound in sounds} & set(sys.modules)        # not by us
     assert sorted(line.split()[1] for line in told) == sorted(sound.name for sound in sounds)
-    assert told[-1].endswith("3 of 3 sounds") and not children()
+    assert told[-1].endswith("3 of 3") and not children()
     compile_missing(sounds, told.append)
     assert len(told) == 3
 
@@ -76,8 +77,15 @@ def test_an_interrupt_ends_them(written):
     assert not children()
 
 
+def test_the_rig_is_compiled_among_them(written, monkeypatch):
+    monkeypatch.setattr(compiling, "is_compiled", lambda name, function="unit": False)
+    told = []
+    compile_missing([written("one")], told.append)
+    assert any("the rig is ready" in line for line in told) and told[-1].endswith("2 of 2")
+
+
 def test_one_sound_alone_is_nothing_for_others(written, monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", None)
-    only = written("only")
-    compile_missing([only], lambda text: None)
-    assert not is_compiled(module_of(only))
+    only, told = written("only"), []
+    compile_missing([only], told.append)
+    assert told == [f"compiling {only.name}"] and not is_compiled(module_of(only))

@@ -1,0 +1,12 @@
+"""The C function that the back ends call. To import it compiles the rig, unless the cache has it.
+Thread: audio.
+"""
+from numba import cfunc, types
+
+from engine.rig import run
+
+
+@cfunc(types.void(types.int64, types.int64, types.int64), cache=True)
+def process(rig, out, frames):
+    """Writes `frames` frames of a rig."""
+    run(rig, out, frames)
