@@ -5,6 +5,8 @@ Compiled kernels are cached on disk in one folder per state of the source, becau
 does not notice when a function that a cached one calls has changed.
 """
 
+import fcntl
+import functools
 import hashlib
 import os
 import platform
@@ -15,7 +17,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import caching, cgutils
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 
@@ -47,6 +49,20 @@ def cache_folder():
 
 
 numba.config.CACHE_DIR = str(cache_folder())
+
+
+def _one_at_a_time(save):
+    """numba reads, changes and writes a function's index, then its code, without a lock: of two
+    processes that compile side by side, one could find the other's code under its own key."""
+    @functools.wraps(save)
+    def locked(self, key, data):
+        with open(Path(self._cache_path) / "lock", "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            save(self, key, data)
+    return locked
+
+
+caching.IndexDataCacheFile.save = _one_at_a_time(caching.IndexDataCacheFile.save)
 # never nnan, ninf, reassoc: they delete NaN guards and repeatability
 SAFE = {"nsz", "arcp", "contract"}
 ROUTINE = {"nogil": True, "error_model": "numpy", "fastmath": SAFE, "no_cfunc_wrapper": True}

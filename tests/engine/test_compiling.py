@@ -2,9 +2,11 @@
 import importlib
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
+from numba.core.caching import IndexDataCacheFile
 
 from engine import compiling
 from engine.compiling import compile_missing
@@ -66,6 +68,23 @@ def test_a_file_that_others_cannot_import_is_left_to_the_caller(written, monkeyp
     compile_missing(sounds, lambda text: None)
     assert not any(is_compiled(module_of(sound)) for sound in sounds)
     assert unit_of(sounds[0]).address and is_compiled(module_of(sounds[0]))
+
+
+def test_two_that_save_at_once_keep_their_own(tmp_path, monkeypatch):
+    """Different signatures of one function, whose index and code both processes write."""
+    files = [IndexDataCacheFile(str(tmp_path), "shared", "stamp") for _ in range(2)]
+    real = files[0]._save_index
+
+    def slowly(overloads):
+        time.sleep(0.2)                                  # between reading the index and writing it
+        real(overloads)
+    monkeypatch.setattr(files[0], "_save_index", slowly)
+    first = threading.Thread(target=files[0].save, args=("a", "first"))
+    first.start()
+    time.sleep(0.05)
+    files[1].save("b", "second")
+    first.join()
+    assert (files[0].load("a"), files[0].load("b")) == ("first", "second")
 
 
 def test_an_interrupt_ends_them(written):
