@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from engine.model.process import environment
 from engine.unit import is_compiled, module_of, units_folder
 
-PROCESSES = 8                             # at most: each takes up to half a gigabyte
+PROCESSES = 8                             # at most: each takes up to 640 MB
 RIG = "engine.rig_process"
 # reads names of modules, imports each, says when it has; looks for garbage only now and then, which
 # is a tenth of the time
