@@ -13,23 +13,19 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from engine.model.process import environment
 from engine.unit import is_compiled, module_of, units_folder
 
-PROCESSES = 8                             # at most: each takes up to 640 MB
+PROCESSES = 8                             # at most: each takes up to 510 MB
 RIG = "engine.rig_process"
-# reads names of modules, imports each, says when it has; looks for garbage only now and then, which
-# is a tenth of the time
+# reads names of modules, imports each, says when it has
 LOOP = """
-import gc, importlib, sys
+import importlib, sys
 import engine.unit
-gc.disable()
 sys.path.append(sys.argv[1])
-for number, line in enumerate(sys.stdin, start=1):
+for line in sys.stdin:
     try:
         importlib.import_module(line.strip())
     except Exception:
         pass
     print(flush=True)
-    if number % 8 == 0:
-        gc.collect()
 """
 
 

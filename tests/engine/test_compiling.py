@@ -39,19 +39,30 @@ def written(tmp_path, monkeypatch):
     return write
 
 
-def children():
-    """The processes of this one that compile."""
-    found = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True, check=True)
-    return [line for line in found.stdout.splitlines() if str(compiling.units_folder()) in line]
+@pytest.fixture
+def children(monkeypatch):
+    """The processes that compile."""
+    made = []
+
+    class Child(subprocess.Popen):
+        def __init__(self, *words, **named):
+            super().__init__(*words, **named)
+            made.append(self)
+    monkeypatch.setattr(subprocess, "Popen", Child)
+    return made
 
 
-def test_what_is_missing_is_compiled_by_others_and_named(written):
+def ended(children):
+    return all(child.poll() is not None for child in children)
+
+
+def test_what_is_missing_is_compiled_by_others_and_named(written, children):
     sounds, told = [written("one"), written("two"), written("three")], []
     compile_missing(sounds, told.append)
     assert all(is_compiled(module_of(sound)) for sound in sounds)
     assert not {module_of(sound) for sound in sounds} & set(sys.modules)        # not by us
     assert sorted(line.split()[1] for line in told) == sorted(sound.name for sound in sounds)
-    assert told[-1].endswith("3 of 3") and not children()
+    assert told[-1].endswith("3 of 3") and len(children) == 2 and ended(children)
     compile_missing(sounds, told.append)
     assert len(told) == 3
 
@@ -87,13 +98,12 @@ def test_two_that_save_at_once_keep_their_own(tmp_path, monkeypatch):
     assert (files[0].load("a"), files[0].load("b")) == ("first", "second")
 
 
-def test_an_interrupt_ends_them(written):
+def test_an_interrupt_ends_them(written, children):
     def stop(text):
         raise KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
         compile_missing([written("one"), written("two"), written("three"), written("four")], stop)
-    time.sleep(0.1)
-    assert not children()
+    assert len(children) == 2 and ended(children)
 
 
 def test_the_rig_is_compiled_among_them(written, monkeypatch):
