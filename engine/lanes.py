@@ -1,8 +1,8 @@
-"""Sixteen (or 64) floats as one value with ordinary operators, usable in `@rt` code; LLVM fits it
-to any processor. Thread: audio.
+"""Sixteen floats (or 8, or 64) as one value with ordinary operators, usable in `@rt` code; LLVM
+fits it to any processor. Thread: audio.
 
 Two shapes of kernel use it: *across time* (16 samples of one voice, when the recurrence is longer
-than a lane) and *across voices* (one sample of 16 or 64 voices, when it is shorter). Arrays are
+than a lane) and *across voices* (one sample of 8, 16 or 64 voices, when it is shorter). Arrays are
 float32 and contiguous; indices count floats. A number beside lanes stands for itself in every lane.
 """
 
@@ -17,11 +17,13 @@ from engine.lanes_type import (
     FLAGS,
     FLOAT,
     INT,
+    KINDS,
     MASKS,
     Lanes,
     constant,
     lanes,
     lift,
+    narrow,
     splatted,
     vector_at,
     wide,
@@ -42,12 +44,13 @@ def _load(kind):
 
 
 load = _load(lanes)  # array[index:index+16]; the index is not checked
+load_narrow = _load(narrow)  # array[index:index+8]
 load_wide = _load(wide)  # array[index:index+64]
 
 
 @intrinsic
 def store(tc, array, index, value):
-    """array[index:index+16] = value (64 of them for a wide one)."""
+    """array[index:index+16] = value (8 or 64 of them for a narrow or wide one)."""
     width = widest((value,)).width
 
     def gen(cg, b, s, a):
@@ -86,7 +89,8 @@ def _splat(kind):
     return f
 
 
-splat, splat_wide = _splat(lanes), _splat(wide)  # one number in all lanes
+# one number in all lanes
+splat_narrow, splat, splat_wide = _splat(narrow), _splat(lanes), _splat(wide)
 
 
 def _lifted(b, s, a):
@@ -157,6 +161,17 @@ def negative(tc, x):
     return x(x), lambda cg, b, s, a: b.fneg(a[0], flags=FLAGS)
 
 
+@intrinsic
+def signed(tc, x, y):
+    """x, negated where y is below 0 (or -0)."""
+    def gen(cg, b, s, a):
+        number = ir.VectorType(INT, x.width)
+        sign = b.and_(b.bitcast(a[1], number), constant([-0x80000000] * x.width, INT))
+        return b.bitcast(b.xor(b.bitcast(a[0], number), sign), a[0].type)
+
+    return x(x, y), gen
+
+
 def _compare(op):
     @intrinsic
     def f(tc, x, y):
@@ -171,7 +186,7 @@ def _compare(op):
 @intrinsic
 def select(tc, m, x, y):
     """x where the mask holds, else y."""
-    kind = next(k for k in (lanes, wide) if k.width == m.width)
+    kind = next(k for k in KINDS if k.width == m.width)
 
     def gen(cg, b, s, a):
         return b.select(a[0], *(lift(b, t, v, kind.width)
@@ -386,6 +401,12 @@ def power(base, t):
 def add(out, index, value):
     """out[index:index+16] += value."""
     store(out, index, load(out, index) + value)
+
+
+@rt
+def add_narrow(out, index, value):
+    """out[index:index+8] += value."""
+    store(out, index, load_narrow(out, index) + value)
 
 
 @rt

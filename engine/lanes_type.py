@@ -1,11 +1,11 @@
-"""The numba types behind `engine.lanes`: 16 or 64 float32 as one value, as many truth values.
+"""The numba types behind `engine.lanes`: 8, 16 or 64 float32 as one value, as many truth values.
 Thread: any."""
 
 from llvmlite import ir
 from numba.core import types
 from numba.extending import models, register_model
 
-from engine.rt import LANE, WIDE
+from engine.rt import LANE, NARROW, WIDE
 
 FLAGS = ("nsz", "arcp", "contract")
 FLOAT, INT, BIT = ir.FloatType(), ir.IntType(32), ir.IntType(1)
@@ -27,8 +27,8 @@ class Mask(types.Type):
         super().__init__(name=f"mask{width}")
 
 
-lanes, wide = Lanes(LANE), Lanes(WIDE)
-MASKS = {LANE: Mask(LANE), WIDE: Mask(WIDE)}
+narrow, lanes, wide = KINDS = Lanes(NARROW), Lanes(LANE), Lanes(WIDE)
+MASKS = {kind.width: Mask(kind.width) for kind in KINDS}
 
 
 @register_model(Lanes)

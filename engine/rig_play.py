@@ -101,6 +101,13 @@ def clean(block, count):
 
 
 @rt
+def blank(array, first, count):
+    """array[first:first + count] = 0. A loop in the unit itself would take longer to compile."""
+    for i in range(first, first + count):
+        array[i] = f32(0)
+
+
+@rt
 def peak_of(block, count):
     """The highest point of a block; what is no number counts as far too loud."""
     peak = splat(f32(0))

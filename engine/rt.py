@@ -8,6 +8,7 @@ does not notice when a function that a cached one calls has changed.
 import fcntl
 import functools
 import hashlib
+import importlib
 import os
 import platform
 from pathlib import Path
@@ -20,12 +21,14 @@ from numba import njit, types
 from numba.core import caching, cgutils
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
+from numba.np import linalg
 
 f32 = np.float32
 # samples the rig computes at a time, anchored to the sample counter
 QUANTUM = 32
 LANE = 16  # floats in one vector
 WIDE = 64  # floats in a wide one: four vectors that hide each other's waiting
+NARROW = 8  # floats in a narrow one: few voices do not pay for sixteen
 
 
 def cache_folder():
@@ -63,6 +66,19 @@ def _one_at_a_time(save):
 
 
 caching.IndexDataCacheFile.save = _one_at_a_time(caching.IndexDataCacheFile.save)
+
+
+def _without_blas():
+    """numba would look for scipy's linear algebra: 0.2 s of every start, and no kernel uses it."""
+    def absent():
+        raise ImportError("kernels use no linear algebra")
+
+    found, linalg.ensure_blas = linalg.ensure_blas, absent
+    importlib.import_module("numba.np.arraymath")
+    linalg.ensure_blas = found
+
+
+_without_blas()
 # never nnan, ninf, reassoc: they delete NaN guards and repeatability
 SAFE = {"nsz", "arcp", "contract"}
 ROUTINE = {"nogil": True, "error_model": "numpy", "fastmath": SAFE, "no_cfunc_wrapper": True}

@@ -19,7 +19,7 @@ from numba import config, types
 
 from engine import lanes
 from engine.errors import EngineError
-from engine.rt import LANE, QUANTUM, rt_uncached
+from engine.rt import NARROW, QUANTUM, rt_uncached
 from engine.voice import Effect, Voice
 
 STRIKE, RELEASE, RENDER, CLEAR, PLAY, FINISH = range(6)
@@ -30,7 +30,7 @@ from numba import carray, cfunc
 from engine import rig_words as R
 from engine.lanes import turned
 from engine.rig_play import (
-    POSITIVE, any_active, attend, clean, pour_in, settle, ticks, voices_of, watched)
+    POSITIVE, any_active, attend, blank, clean, pour_in, settle, ticks, voices_of, watched)
 from engine.rt import QUANTUM, aligned_frame, f32, pointer, rt, rt_inlined
 from engine.unit import SIGNATURE, narrowed
 from {module} import {kernels}
@@ -122,9 +122,10 @@ GROUPED = """        if playing:
             render(s, g, p, hz, block, a)
             if playing:
                 spread(h, t, part, voice, g * GROUP, GROUP, block)"""
-# a wide voice's part of up to 16 is one plain group: a lone acid line does not pay for 64
-NARROW = "        if count > 16:\n" + indent(GROUPED, "    ") + "\n        else:\n" + indent(
-    GROUPED.replace("GROUP", "16").replace("render(", "narrow("), "    ")
+# a wide voice's part of up to 16 is one or two narrow groups: a lone acid line does not pay for 64
+WIDE = "        if count > 16:\n" + indent(GROUPED, "    ") + "\n        else:\n" + indent(
+    GROUPED.replace("GROUP", "8").replace("render(", "narrow(").replace("spread(", "spread_few("),
+    "    ")
 SPREAD = """
 @rt_inlined
 def spread(h, t, part, voice, first, group, block):
@@ -146,9 +147,24 @@ def spread(h, t, part, voice, first, group, block):
                     else:
                         pour_in(part, voice, v, one, FRAMES)
 """
+# the same of a narrow group: 8 columns
+SPREAD_FEW = """
+@rt_inlined
+def spread_few(h, t, part, voice, first, group, block):
+    tick, first, count = ticks(h, part), first & POSITIVE, part[R.COUNT] & POSITIVE
+    one = carray(pointer(h[R.SCRATCH] + 4 * R.S_TURNED), (FRAMES,), f32)
+    for v in range(first, min(first + group, part[R.POLYPHONY])):
+        if voice[R.ACTIVE * count + v] == 1:
+            for i in range(FRAMES):
+                one[i] = block[i * group + v - first]
+            if watched(tick, voice, count, v):
+                settle(h, t, part, voice, v, one, FRAMES)
+            else:
+                pour_in(part, voice, v, one, FRAMES)
+"""
 INLINED = {"prepare": "prepare = rt_inlined(prepare.py_func)", "wide": "narrow = narrowed(render)"}
 ROLES = ("render", "strike", "release", "finish", "prepare")
-LOOPS = {"time": TIME, "lanes": GROUPED, "wide": NARROW}
+LOOPS = {"time": TIME, "lanes": GROUPED, "wide": WIDE}
 EFFECT = """    if op == 2:
         left = carray(pointer(out), (FRAMES,), f32)
         right = carray(pointer(pitch), (FRAMES,), f32)
@@ -180,12 +196,13 @@ class Unit:
 
 
 _units = {}
-PLAIN = {"WIDE": LANE, "load_wide": lanes.load, "splat_wide": lanes.splat, "add_wide": lanes.add}
+SIZED = {"WIDE": NARROW, "LANE": NARROW, "load_wide": lanes.load_narrow, "load": lanes.load_narrow,
+         "splat_wide": lanes.splat_narrow, "add_wide": lanes.add_narrow}
 
 
 def narrowed(kernel, known=None):
-    """A wide kernel for groups of 16: its wide names, and those of what it calls in its file, stand
-    for the plain ones. Not cached by itself: that would be under the wide one's name."""
+    """A wide kernel for groups of 8: in it and in what it calls in its file, the names of other
+    lanes stand for narrow ones. Not cached by itself: that would be under the wide one's name."""
     known = {} if known is None else known
     if kernel not in known:
         function = kernel.py_func
@@ -193,8 +210,8 @@ def narrowed(kernel, known=None):
         known[kernel] = rt_uncached(FunctionType(function.__code__, own, function.__name__))
         for name in function.__code__.co_names:
             value = own.get(name)
-            if name in PLAIN:
-                own[name] = PLAIN[name]
+            if name in SIZED:
+                own[name] = SIZED[name]
             elif getattr(getattr(value, "py_func", None), "__module__", "") == function.__module__:
                 own[name] = narrowed(value, known)
     return known[kernel]
@@ -206,7 +223,7 @@ def _clear_lines(sound):
         if name == "seed" or name.startswith("keep_") and voice:
             continue
         start = f"index * {size}" if voice else "0"
-        lines += [f"        for i in range({size}):", f"            s.{name}[{start} + i] = f32(0)"]
+        lines.append(f"        blank(s.{name}, {start}, {size})")
     return "\n".join(lines or ["        pass"])
 
 
@@ -241,7 +258,8 @@ def _source(sound):
     loop = loop.replace("{alone}\n", ALONE if sound.prepare else "")
     body = VOICE.format(loop=loop, clear=_clear_lines(sound),
                         finish=FINISHED if sound.finish else "")
-    return head.replace("\n@rt\n", (SPREAD if grouped else "") + "\n@rt\n") + body + TAIL
+    spread = (SPREAD if grouped else "") + (SPREAD_FEW if sound.shape == "wide" else "")
+    return head.replace("\n@rt\n", spread + "\n@rt\n") + body + TAIL
 
 
 def _kernels(sound):
@@ -279,9 +297,9 @@ def module_of(sound):
     return _written(f"unit_{sound.name}", source)
 
 
-def is_compiled(module, function="unit"):
-    """Whether the cache has the code of a module's function; of one that `module_of` named."""
-    return any(Path(config.CACHE_DIR).glob(f"*/{module.split('.')[-1]}.{function}-*.nbc"))
+def compiled_code():
+    """{"module.function"} of what the cache has the code of; a unit's module is `module_of` it."""
+    return {path.name.split("-")[0] for path in Path(config.CACHE_DIR).glob("*/*.nbc")}
 
 
 def unit_of(sound):

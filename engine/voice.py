@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from engine.errors import ParamError
 from engine.param import Param
-from engine.rt import LANE, WIDE
+from engine.rt import LANE, NARROW, WIDE
 
 GROUPS = {"time": 1, "lanes": LANE, "wide": WIDE}
 
@@ -55,7 +55,7 @@ class Voice:
     shape "lanes"  render(s, g, p, pitch_hz, out, dt) adds 32 frames of voices 16 g .. 16 g + 15 to
     out (32 * 16,), frame by frame; pitch_hz is the (voices,) array
     shape "wide"   the same with 64 voices: load_wide and the like; a part of up to 16 is compiled
-    a second time, as "lanes"
+    a second time, with 8
     oversample     2: 64 samples or frames at twice the rate, and dt is the time of one of those;
     the voices' sum is brought to the rate once a part
     prepare        prepare(s, v, p, pitch_hz, dt), shape "time": in lanes, what render needs of
@@ -94,7 +94,7 @@ class Voice:
 
     def layout(self, voices):
         """(voices that a part of so many has room for, voices that one call renders)."""
-        group = LANE if self.shape == "wide" and voices <= LANE else self.group
+        group = NARROW if self.shape == "wide" and voices <= LANE else self.group
         step = LANE if self.prepare else group
         return -(-voices // step) * step, group
 

@@ -99,11 +99,13 @@ def render(s, v, p, pitch_hz, out, dt):
         climb = dt / p.attack_s
         first = first * vmin(fma(t, climb, climbed), f32(1))
         second = second * vmin(fma(ramp(LANE), climb, climbed), f32(1))
+    u = ramp(LANE)
     inner = vcosine(fma(t, s.step_2[v], s.turns_2[v])) * bend
-    add(out, 0, vcosine(fma(t, s.step[v], s.turns[v]) + inner) * first)
-    t = ramp(LANE)
-    inner = vcosine(fma(t, s.step_2[v], s.turns_2[v])) * (bend * half_bend)
-    add(out, LANE, vcosine(fma(t, s.step[v], s.turns[v]) + inner) * second)
+    inner_2 = vcosine(fma(u, s.step_2[v], s.turns_2[v])) * (bend * half_bend)
+    y = vcosine(fma(t, s.step[v], s.turns[v]) + inner)
+    z = vcosine(fma(u, s.step[v], s.turns[v]) + inner_2)
+    add(out, 0, y * first)
+    add(out, LANE, z * second)
 
 
 FM = Voice("fm", PARAMS, STATE, strike, release, render, prepare=prepare)

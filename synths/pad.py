@@ -82,7 +82,7 @@ def render(s, g, p, pitch_hz, out, dt):
     saws(s, g, p, hz, dt)
     env, aim = envelope(s, v, p, dt)
     k = f32(1.5) - f32(1.3) * p.resonance                   # a high peak is made up for
-    level = load(s.level, v) * (f32(0.14) * sqrt(min(k * f32(1 / 1.305), f32(1))))
+    level = load(s.level, v) * (f32(0.28) * sqrt(min(k * f32(1 / 1.305), f32(1))))
     loud, climb = env * level, (aim - env) * level * (f32(1) / SPAN)
     wide = tangent(f32(math.pi) * dt * min(p.cutoff_hz, f32(0.2) / dt))
     bottom, over = f32(1) / (f32(1) + wide * (wide + k)), vmax(hz * p.thin, f32(30))

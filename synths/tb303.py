@@ -14,6 +14,7 @@ from engine.kernels.waves import quiet, vmove_on, vsaw, vtangent
 from engine.lanes import (
     add_wide,
     fma,
+    load,
     load_wide,
     select,
     splat_wide,
@@ -24,7 +25,7 @@ from engine.lanes import (
     vtanh,
 )
 from engine.param import Param
-from engine.rt import LANE, QUANTUM, WIDE, exp2, f32, flush, rt
+from engine.rt import LANE, NARROW, QUANTUM, WIDE, exp2, f32, flush, rt
 from engine.voice import Voice, fields
 
 PARAMS = (
@@ -205,24 +206,33 @@ def envelopes(s, v, p, step_s):
 
 
 @rt
-def wave(turns, per, p, deep, cut):
-    """A saw, or the difference of two (a pulse of 47 %), less what is below 44.5 Hz."""
-    x = vsaw(turns, per)
-    if p.wave > f32(1e-4):
-        x = x - p.wave * vsaw(turns + f32(0.47), per)
-    deep = fma(x - deep, cut, deep)
-    return (x - deep) * f32(0.5), deep
+def waves(s, v, p, pitch_hz, dt, at, frame):
+    """STEP frames of 16 voices, from a frame on, into keep_work: saws, or differences of two (a
+    pulse of 47 %), less what is below 44.5 Hz."""
+    step = turns_a_frame(load(pitch_hz, v), dt)
+    per, cut = f32(1) / step, TURN * f32(44.5) * dt
+    turns, deep = load(s.keep_turns, v), load(s.keep_deep, v)
+    for i in range(STEP):
+        now = fma(step, f32(frame + i), turns)
+        x = vsaw(now, per)
+        if p.wave > f32(1e-4):
+            x = x - p.wave * vsaw(now + f32(0.47), per)
+        deep = fma(x - deep, cut, deep)
+        store(s.keep_work, at + i * WIDE, x - deep)
+    store(s.keep_deep, v, quiet(deep))
+
+
+@rt
+def turns_a_frame(hz, dt):
+    return vmin(vmax(hz, f32(5)) * dt, f32(0.1))
 
 
 @rt
 def render(s, g, p, pitch_hz, out, dt):
     """Add 64 frames of a group of voices to out, frame by frame; dt is seconds a frame."""
     v = g * WIDE
-    step = vmin(vmax(load_wide(pitch_hz, v), f32(5)) * dt, f32(0.1))
-    per, cut = f32(1) / step, TURN * f32(44.5) * dt
     wide, below, k, make_up = knobs(p)
     lag, top_hz = TURN * f32(150.0) * dt, min(f32(18000), f32(0.2) / dt)
-    turns, deep = load_wide(s.keep_turns, v), load_wide(s.keep_deep, v)
     slow, loud = load_wide(s.slow, v), load_wide(s.loud, v)
     s1, s2, s3, s4 = (load_wide(s.s1, v), load_wide(s.s2, v), load_wide(s.s3, v),
                       load_wide(s.s4, v))
@@ -234,10 +244,9 @@ def render(s, g, p, pitch_hz, out, dt):
         a1, a2, a3, a4, loop, back = pivots(w, k)
         aim = aim * make_up
         climb = (aim - loud) * f32(1 / STEP)
-        for i in range(STEP):
-            x, deep = wave(fma(step, f32(block + i), turns), per, p, deep, cut)
-            store(s.keep_work, v * STEP + i * WIDE, x)
-        if WIDE == LANE:                    # few voices wait for each other: the shortest way
+        for j in range(0, WIDE, LANE):
+            waves(s, v + j, p, pitch_hz, dt, v * STEP + j, block)
+        if WIDE == NARROW:                  # few voices wait for each other: the shortest way
             ready = ahead(s1, s2, s3, s4, slow, w, k, a1, a2, a3, a4, lag)
             rest = ready[13]
             for i in range(STEP):
@@ -254,7 +263,8 @@ def render(s, g, p, pitch_hz, out, dt):
                 add_wide(out, (block + i) * WIDE, y * loud)
             s1, s2, s3, s4 = s1 * back[3], s2 * back[2], s3 * back[1], s4 * back[0]
         loud = aim
-    turns, error = vmove_on(turns, load_wide(s.keep_error, v), step * f32(2 * QUANTUM))
+    turns = turns_a_frame(load_wide(pitch_hz, v), dt) * f32(2 * QUANTUM)
+    turns, error = vmove_on(load_wide(s.keep_turns, v), load_wide(s.keep_error, v), turns)
     store(s.keep_turns, v, turns)
     store(s.keep_error, v, error)
     store(s.s1, v, quiet(s1))
@@ -262,7 +272,6 @@ def render(s, g, p, pitch_hz, out, dt):
     store(s.s3, v, quiet(s3))
     store(s.s4, v, quiet(s4))
     store(s.slow, v, quiet(slow))
-    store(s.keep_deep, v, quiet(deep))
     store(s.loud, v, loud)
 
 

@@ -1,11 +1,13 @@
 """Band-limited shapes, envelopes and phases in lanes, a decimator's coefficients. Thread: audio."""
-from engine.lanes import fma, ramp, select, vabs, vfloor, vmax, vrint, vsine
+from engine.lanes import fma, ramp, select, signed, vabs, vfloor, vmax, vrint, vsine
 from engine.rt import QUANTUM, exp2, f32, floor, rt, rt_inlined
 
 # six first-order all-pass coefficients of an elliptic half-band (flat to 20 kHz and -94.8 dB from
 # 28 kHz at 96 kHz); even ones filter the even samples, odd ones the odd samples
 A0, A1, A2 = f32(0.045362164), f32(0.168087481), f32(0.337149688)
 A3, A4, A5 = f32(0.522377854), f32(0.708064136), f32(0.897445591)
+FAR, NEAR = f32(24 ** -0.25), f32(6 ** -0.25)    # the two powers of a step's residual, in it
+NIL = f32(1e-9)                           # for vmax: of a 0, LLVM makes two instructions
 
 
 @rt
@@ -30,9 +32,16 @@ def vstep(x):
 
 @rt
 def vsaw(turns, samples_per_turn):
-    """A rising saw in [-1, 1], band-limited at its wrap; any finite turns."""
-    t = turns - vfloor(turns)
-    return fma(t, f32(2), f32(-1)) - f32(2) * vstep((t - vrint(t)) * samples_per_turn)
+    """A rising saw in [-1/2, 1/2], band-limited at its wrap as by `vstep`; any finite turns.
+
+    Between two wraps it is t - sign(t) / 2 at t turns from the nearer one.
+    """
+    t = turns - vrint(turns)
+    size = vabs(t)
+    far = vmax(fma(size, samples_per_turn * -FAR, f32(2) * FAR), NIL)
+    near = vmax(fma(size, samples_per_turn * -NEAR, NEAR), NIL)
+    far, near = far * far, near * near
+    return t - signed(fma(near, near, fma(-far, far, f32(0.5))), t)
 
 
 @rt

@@ -14,6 +14,7 @@ from engine.lanes import (
     power,
     ramp,
     select,
+    signed,
     splat,
     store,
     total,
@@ -51,6 +52,7 @@ def lane_maths(x, y, out):
     store(out, 96, vmin(a, b) + vmax(a, b))
     store(out, 112, vfloor(a) + ramp(3))
     store(out, 128, vtanh(a))
+    store(out, 144, signed(a, b))
     add(out, 0, splat(f32(0.5)))
     return total(a), largest(a)
 
@@ -59,9 +61,9 @@ def lane_maths(x, y, out):
 def lanes():
     x = np.linspace(-5, 5, 16).astype(np.float32)
     y = np.linspace(2, -1, 16).astype(np.float32) ** 3
-    out = np.zeros(144, np.float32)
+    out = np.zeros(160, np.float32)
     sums = lane_maths(x, y, out)
-    return x.astype(float), y.astype(float), out.reshape(9, 16), sums
+    return x.astype(float), y.astype(float), out.reshape(10, 16), sums
 
 
 def test_arithmetic_of_sixteen(lanes):
@@ -71,6 +73,7 @@ def test_arithmetic_of_sixteen(lanes):
     assert np.allclose(out[2], x * y + 1, atol=1e-5)
     assert np.allclose(out[5], np.where(x < y, x, -y), atol=1e-6)
     assert np.allclose(out[6], x + y, atol=1e-5)
+    assert np.array_equal(out[9], x * np.copysign(1, y))
     assert np.allclose(out[7], np.floor(x) + 3 + np.arange(16))
     assert summed == pytest.approx(x.sum(), abs=1e-5) and top == 5.0
 
