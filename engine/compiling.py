@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 
 from engine.model.process import environment
-from engine.unit import is_compiled, module_of, units_folder
+from engine.unit import compiled_code, module_of, units_folder
 
 PROCESSES = 8                             # at most: each takes up to 510 MB
 RIG = "engine.rig_process"
-# reads names of modules, imports each, says when it has
+# reads names of modules, imports each, says when it has and whether that went well
 LOOP = """
 import importlib, sys
 import engine.unit
@@ -23,9 +24,9 @@ sys.path.append(sys.argv[1])
 for line in sys.stdin:
     try:
         importlib.import_module(line.strip())
+        print("is ready", flush=True)
     except Exception:
-        pass
-    print(flush=True)
+        print("does not compile", flush=True)
 """
 
 
@@ -42,9 +43,10 @@ def compile_missing(sounds, progress):
     on a single core, is left to the caller
     """
     longest_first = sorted(sounds, key=lambda sound: getattr(sound, "shape", "") != "wide")
-    missing = {} if is_compiled(RIG, "process") else {RIG: "the rig"}
+    known = compiled_code()
+    missing = {} if "rig_process.process" in known else {RIG: "the rig"}
     missing |= {name: sound.name for sound in longest_first
-                if not is_compiled(name := module_of(sound))}
+                if f"{(name := module_of(sound))}.unit" not in known}
     count = min(cores(), len(missing), PROCESSES)
     if count < 2:
         if missing:
@@ -59,14 +61,15 @@ def compile_missing(sounds, progress):
         children.append(own.child)
 
     def compiled(name):
-        print(name, file=own.child.stdin, flush=True)
-        own.child.stdout.readline()
+        with suppress(OSError):                           # one that has ended
+            print(name, file=own.child.stdin, flush=True)
+        return own.child.stdout.readline().strip() or "has to wait"
 
     pool = ThreadPoolExecutor(count, initializer=begin)
     try:
         jobs = {pool.submit(compiled, name): what for name, what in missing.items()}
         for done, job in enumerate(as_completed(jobs), start=1):
-            progress(f"compiling: {jobs[job]} is ready, {done} of {len(jobs)}")
+            progress(f"compiling: {jobs[job]} {job.result()}, {done} of {len(jobs)}")
     finally:
         for child in children:
             child.kill()

@@ -10,7 +10,7 @@ from numba.core.caching import IndexDataCacheFile
 
 from engine import compiling
 from engine.compiling import compile_missing
-from engine.unit import is_compiled, module_of, unit_of
+from engine.unit import compiled_code, module_of, unit_of
 
 GAIN = """
 from engine.param import Param
@@ -52,6 +52,10 @@ def children(monkeypatch):
     return made
 
 
+def is_compiled(sound):
+    return f"{module_of(sound)}.unit" in compiled_code()
+
+
 def ended(children):
     return all(child.poll() is not None for child in children)
 
@@ -59,7 +63,7 @@ def ended(children):
 def test_what_is_missing_is_compiled_by_others_and_named(written, children):
     sounds, told = [written("one"), written("two"), written("three")], []
     compile_missing(sounds, told.append)
-    assert all(is_compiled(module_of(sound)) for sound in sounds)
+    assert all(is_compiled(sound) for sound in sounds)
     assert not {module_of(sound) for sound in sounds} & set(sys.modules)        # not by us
     assert sorted(line.split()[1] for line in told) == sorted(sound.name for sound in sounds)
     assert told[-1].endswith("3 of 3") and len(children) == 2 and ended(children)
@@ -69,16 +73,19 @@ def test_what_is_missing_is_compiled_by_others_and_named(written, children):
 
 def test_a_mistake_is_left_to_the_caller(written):
     wrong, right = written("wrong", "p.nothing"), written("right")
-    compile_missing([wrong, right], lambda text: None)
-    assert [is_compiled(module_of(sound)) for sound in (wrong, right)] == [False, True]
+    told = []
+    compile_missing([wrong, right], told.append)
+    assert f"{wrong.name} does not compile" in " ".join(told)
+    assert f"{right.name} is ready" in " ".join(told)
+    assert [is_compiled(sound) for sound in (wrong, right)] == [False, True]
 
 
 def test_a_file_that_others_cannot_import_is_left_to_the_caller(written, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "")
     sounds = [written("own"), written("mine")]
     compile_missing(sounds, lambda text: None)
-    assert not any(is_compiled(module_of(sound)) for sound in sounds)
-    assert unit_of(sounds[0]).address and is_compiled(module_of(sounds[0]))
+    assert not any(is_compiled(sound) for sound in sounds)
+    assert unit_of(sounds[0]).address and is_compiled(sounds[0])
 
 
 def test_two_that_save_at_once_keep_their_own(tmp_path, monkeypatch):
@@ -107,7 +114,7 @@ def test_an_interrupt_ends_them(written, children):
 
 
 def test_the_rig_is_compiled_among_them(written, monkeypatch):
-    monkeypatch.setattr(compiling, "is_compiled", lambda name, function="unit": False)
+    monkeypatch.setattr(compiling, "compiled_code", set)
     told = []
     compile_missing([written("one")], told.append)
     assert any("the rig is ready" in line for line in told) and told[-1].endswith("2 of 2")
@@ -117,4 +124,14 @@ def test_one_sound_alone_is_nothing_for_others(written, monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", None)
     only, told = written("only"), []
     compile_missing([only], told.append)
-    assert told == [f"compiling {only.name}"] and not is_compiled(module_of(only))
+    assert told == [f"compiling {only.name}"] and not is_compiled(only)
+
+def test_a_process_that_dies_costs_its_own_sounds(written, children):
+    sounds = [written(name) for name in ("one", "two", "three", "four")]
+
+    def kill(text):
+        for child in children:
+            child.kill()
+    compile_missing(sounds, kill)
+    assert ended(children)
+    assert all(unit_of(sound).address for sound in sounds)
