@@ -5,7 +5,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import models, register_model
 
-from engine.rt import LANE, NARROW, WIDE
+from engine.rt import LANE, NARROW, WIDE, data_of
 
 FLAGS = ("nsz", "arcp", "contract")
 FLOAT, INT, BIT = ir.FloatType(), ir.IntType(32), ir.IntType(1)
@@ -70,5 +70,5 @@ def lift(b, kind, x, width=LANE):
 
 
 def vector_at(cg, b, kind, array, index, width=LANE):
-    data = cg.make_array(kind)(cg, b, array).data
+    data = data_of(cg, b, kind, array)
     return b.bitcast(b.gep(data, [index]), ir.VectorType(FLOAT, width).as_pointer())

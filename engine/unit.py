@@ -26,12 +26,12 @@ STRIKE, RELEASE, RENDER, CLEAR, PLAY, FINISH = range(6)
 SIGNATURE = types.void(*([types.int64] * 7), types.float32, types.float32)
 
 HEAD = '''"""Generated for {name}: binds its kernels to the rig's signature. Thread: audio."""
-from numba import carray, cfunc
+from numba import cfunc
 from engine import rig_words as R
 from engine.lanes import turned
 from engine.rig_play import (
     POSITIVE, any_active, attend, blank, clean, pour_in, settle, ticks, voices_of, watched)
-from engine.rt import QUANTUM, aligned_frame, f32, pointer, rt, rt_inlined
+from engine.rt import QUANTUM, aligned_frame, f32, floats_at, rt, rt_inlined
 from engine.unit import SIGNATURE, narrowed
 from {module} import {kernels}
 from {shapes} import Params, State
@@ -43,7 +43,7 @@ render = rt_inlined(render.py_func)
 def run(op, index, count, state, params, pitch, out, a, b):
     aligned_frame()
     count = count & POSITIVE
-    values = carray(pointer(params), ({param_count},), f32)
+    values = floats_at(params)
     s = State({arrays})
     p = Params({values})
 '''
@@ -64,7 +64,7 @@ VOICE = """    if op == 2 or op == 4:
         else:
             voice, scratch = R.words(state, 1), out
             until, tick, mono, over = 0, 0, 0, 0
-        hz = carray(pointer(hz_at), (count,), f32)
+        hz = floats_at(hz_at)
 {loop}
     elif op == 0:
         strike(s, index, p, a, b)
@@ -74,7 +74,7 @@ VOICE = """    if op == 2 or op == 4:
 {clear}
 {finish}"""
 FINISHED = """    elif op == 5:
-        finish(s, p, carray(pointer(out), (QUANTUM,), f32), a)
+        finish(s, p, floats_at(out), a)
 """
 TIME = """        ready, sounding = -1, 0
         for v in range(first, last):
@@ -88,7 +88,7 @@ TIME = """        ready, sounding = -1, 0
                 aside = watched(tick, voice, count, v)
                 at = scratch if aside else mono + over * voice[R.OFFSET * count + v]
 {alone}
-            block = carray(pointer(at), (FRAMES,), f32)
+            block = floats_at(at)
             if aside:
                 clean(block, FRAMES)
             render(s, v, p, hz[v], block, a)
@@ -116,7 +116,7 @@ GROUPED = """        if playing:
                 if sounds == 0:
                     continue
                 part[R.SOUNDING] += sounds
-            block = carray(pointer(scratch), (FRAMES * GROUP,), f32)
+            block = floats_at(scratch)
             if playing:
                 clean(block, FRAMES * GROUP)
             render(s, g, p, hz, block, a)
@@ -130,7 +130,7 @@ SPREAD = """
 @rt_inlined
 def spread(h, t, part, voice, first, group, block):
     tick, first, count = ticks(h, part), first & POSITIVE, part[R.COUNT] & POSITIVE
-    columns = carray(pointer(h[R.SCRATCH] + 4 * R.S_TURNED), (16 * FRAMES,), f32)
+    columns = floats_at(h[R.SCRATCH] + 4 * R.S_TURNED)
     for lane in range(0, group, 16):
         sounds, end = False, min(first + lane + 16, part[R.POLYPHONY])
         for v in range(first + lane, end):
@@ -141,7 +141,7 @@ def spread(h, t, part, voice, first, group, block):
             for v in range(first + lane, end):
                 if voice[R.ACTIVE * count + v] == 1:
                     at = 4 * FRAMES * (v - first - lane)
-                    one = carray(pointer(h[R.SCRATCH] + 4 * R.S_TURNED + at), (FRAMES,), f32)
+                    one = floats_at(h[R.SCRATCH] + 4 * R.S_TURNED + at)
                     if watched(tick, voice, count, v):
                         settle(h, t, part, voice, v, one, FRAMES)
                     else:
@@ -152,7 +152,7 @@ SPREAD_FEW = """
 @rt_inlined
 def spread_few(h, t, part, voice, first, group, block):
     tick, first, count = ticks(h, part), first & POSITIVE, part[R.COUNT] & POSITIVE
-    one = carray(pointer(h[R.SCRATCH] + 4 * R.S_TURNED), (FRAMES,), f32)
+    one = floats_at(h[R.SCRATCH] + 4 * R.S_TURNED)
     for v in range(first, min(first + group, part[R.POLYPHONY])):
         if voice[R.ACTIVE * count + v] == 1:
             for i in range(FRAMES):
@@ -166,9 +166,9 @@ INLINED = {"prepare": "prepare = rt_inlined(prepare.py_func)", "wide": "narrow =
 ROLES = ("render", "strike", "release", "finish", "prepare")
 LOOPS = {"time": TIME, "lanes": GROUPED, "wide": WIDE}
 EFFECT = """    if op == 2:
-        left = carray(pointer(out), (FRAMES,), f32)
-        right = carray(pointer(pitch), (FRAMES,), f32)
-        key = carray(pointer(index), (FRAMES,), f32)
+        left = floats_at(out)
+        right = floats_at(pitch)
+        key = floats_at(index)
         render(s, p, left, right, key, a)
     elif op == 3:
 {clear}
@@ -233,7 +233,7 @@ def _source(sound):
         raise EngineError(f"{sound.name}: its kernels must be in one file")
     arrays, offset = [], 0
     for size in sound.state.sizes.values():
-        arrays.append(f"carray(pointer(state + {4 * offset} * count), ({size} * count,), f32)")
+        arrays.append(f"floats_at(state + {4 * offset} * count)")
         offset += size
     names = [p.name for p in sound.params]
     voice = isinstance(sound, Voice)
@@ -247,7 +247,6 @@ def _source(sound):
             sound.shape, sound.prepare and "prepare")) + "\n",
         frames=QUANTUM * sound.oversample if voice else QUANTUM,
         group=sound.group if voice else 1,
-        param_count=max(1, len(names)),
         arrays=", ".join(arrays) + ",",
         values=", ".join(f"values[{i}]" for i in range(len(names))),
     )

@@ -48,7 +48,8 @@ def _check(kind, name, params):
 
 @dataclass(frozen=True)
 class Voice:
-    """A sound that is struck.
+    """A sound that is struck. The fields of s, out and pitch_hz are float32, indexed from 0 on;
+    they have no size, and no index is checked.
 
     strike(s, v, p, pitch_hz, level), release(s, v, p)
     shape "time"   render(s, v, p, pitch_hz, out, dt) adds 32 samples of voice v to out (32,)

@@ -27,7 +27,7 @@ from engine.lanes import (
     vmin,
     vsine,
 )
-from engine.rt import QUANTUM, exp2, f32, rt
+from engine.rt import QUANTUM, data_of, exp2, f32, rt
 
 # kinds of parameters, six rows of each; then what is worked out of them once a quantum
 (RATE, _, _, _, LEVEL, _, _, _, OUTPUT, RATIO, FIXED, DETUNE, BREAK, LEFT, RIGHT, LEFT_CURVE,
@@ -46,7 +46,7 @@ OCTAVES_PER_S = f32(49096 / 2 ** 20)      # of rate 0: one of 256 steps in 4096 
 def spilled(tc, table, out, at):
     """out[at + k] = table[k] for every number of a table of parameters."""
     def gen(cg, b, s, a):
-        data = cg.make_array(s.args[1])(cg, b, a[1]).data
+        data = data_of(cg, b, s.args[1], a[1])
         for k in range(len(s.args[0])):
             place = b.gep(data, [b.add(a[2], ir.Constant(ir.IntType(64), k))])
             b.store(b.extract_value(a[0], k), place, align=4)
