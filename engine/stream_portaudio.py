@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from engine.errors import DeviceError, suggestion
 
 JACK = "JACK Audio Connection Kit"
-PATIENCE_S = 3.0
+PATIENCE_S, START_S = 3.0, 10.0           # of a device; of PortAudio itself
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ class Instance:
         return found
 
 
-def _patiently(function, name):
+def _patiently(function, name, patience_s=PATIENCE_S):
     """What function() returns; a call that a dead server never answers is left on its thread.
 
-    raises DeviceError  after PATIENCE_S
+    raises DeviceError  after patience_s
     """
     answer = []
 
@@ -120,7 +120,7 @@ def _patiently(function, name):
 
     thread = threading.Thread(target=ask, daemon=True, name="ask device")
     thread.start()
-    thread.join(PATIENCE_S)
+    thread.join(patience_s)
     if not answer:
         raise DeviceError(f"sound device {name!r} does not answer; choose another with --audio")
     if answer[0][1]:
@@ -213,7 +213,10 @@ class House:
                     shutil.copyfile(file, copy.name)
                     fresh = Instance(_sounddevice()._ffi.dlopen(copy.name))
                     ctypes.CDLL(copy.name)
-            fresh.check(fresh.lib.Pa_Initialize(), "PortAudio")
+            fresh.streams += 1                            # not closable while it may still start
+            code = _patiently(fresh.lib.Pa_Initialize, "PortAudio", START_S)
+            fresh.streams -= 1
+            fresh.check(code, "PortAudio")
             self.present = fresh
             return fresh
 

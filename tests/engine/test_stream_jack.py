@@ -3,6 +3,7 @@
 The rig's samples count up, so what a peer records at a frame says which sample that frame was.
 """
 import ctypes
+import os
 import re
 import signal
 import subprocess
@@ -29,6 +30,21 @@ from tests.counting import until
 
 RATE_HZ, I64 = 48000, types.int64
 SECOND = RATE_HZ
+
+
+def in_a_process_of_its_own(test):
+    """libjack may lose a thread that holds its lock when a client is closed while the server hangs;
+    whoever asks it for a client in that process then waits for ever."""
+    name = test.__name__
+    if os.environ.get("HIDDENSTAGE_TEST_ALONE") == name:
+        return test
+
+    def alone():
+        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                               f"{__file__}::{name}"], capture_output=True, text=True, timeout=120,
+                              env={**os.environ, "HIDDENSTAGE_TEST_ALONE": name})
+        assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
+    return alone
 
 
 @cfunc(types.void(I64, I64, I64), cache=True)
@@ -553,6 +569,7 @@ def test_what_a_gap_leaves():
     assert rows[48:] == [b"\xb0\x07\x02", b"\xb1\x07\x03", b"\xe0\x01\x02", b"\xc0\x05"]
 
 
+@in_a_process_of_its_own
 def test_frozen_server(server):
     """Its process hangs: the keeper plays on, closing comes back, and so does the server."""
     state = rig()

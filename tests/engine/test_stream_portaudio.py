@@ -1,5 +1,6 @@
 """Sound devices by name, and what is said when there is none."""
 import sys
+import threading
 
 import pytest
 
@@ -33,3 +34,20 @@ def test_without_portaudio(monkeypatch):
         portaudio.House().instance()
     monkeypatch.undo()
     portaudio._sounddevice.cache_clear()
+
+
+def test_a_portaudio_that_does_not_start_is_left_and_not_terminated(monkeypatch):
+    """As when JACK hangs: whoever looked for devices goes on."""
+    started = threading.Event()
+
+    class Lib:
+        Pa_Terminate = staticmethod(lambda: 0)
+        Pa_GetHostApiCount = staticmethod(lambda: 0)
+        Pa_Initialize = staticmethod(lambda: started.wait() and 0)
+    house = portaudio.House()
+    house.present = portaudio.Instance(Lib)
+    monkeypatch.setattr(portaudio, "START_S", 0.2)
+    with pytest.raises(DeviceError, match="'PortAudio' does not answer"):
+        house.renew()
+    assert not house.present.closable
+    started.set()
