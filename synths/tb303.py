@@ -207,8 +207,8 @@ def envelopes(s, v, p, step_s):
 
 @rt
 def waves(s, v, p, pitch_hz, dt, at, frame):
-    """STEP frames of 16 voices, from a frame on, into keep_work: saws, or differences of two (a
-    pulse of 47 %), less what is below 44.5 Hz."""
+    """STEP frames of a lane of voices, from a frame on, into keep_work: saws, or differences of two
+    (a pulse of 47 %), less what is below 44.5 Hz."""
     step = turns_a_frame(load(pitch_hz, v), dt)
     per, cut = f32(1) / step, TURN * f32(44.5) * dt
     turns, deep = load(s.keep_turns, v), load(s.keep_deep, v)
