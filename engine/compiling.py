@@ -12,18 +12,19 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 
 from engine.model.process import environment
-from engine.unit import compiled_code, module_of, units_folder
+from engine.object_code import is_kept
+from engine.table import RIG
+from engine.unit import is_compiled, module_of, units_folder
 
 PROCESSES = 8                             # at most: each takes up to 510 MB
-RIG = "engine.rig_process"
-# reads names of modules, imports each, says when it has and whether that went well
+# reads modules and names of C functions, compiles each, says when it has and whether it went well
 LOOP = """
-import importlib, sys
-import engine.unit
+import sys
+from engine.object_code import c_function
 sys.path.append(sys.argv[1])
 for line in sys.stdin:
     try:
-        importlib.import_module(line.strip())
+        c_function(*line.split())
         print("is ready", flush=True)
     except Exception:
         print("does not compile", flush=True)
@@ -43,10 +44,9 @@ def compile_missing(sounds, progress):
     on a single core, is left to the caller
     """
     longest_first = sorted(sounds, key=lambda sound: getattr(sound, "shape", "") != "wide")
-    known = compiled_code()
-    missing = {} if "rig_process.process" in known else {RIG: "the rig"}
-    missing |= {name: sound.name for sound in longest_first
-                if f"{(name := module_of(sound))}.unit" not in known}
+    missing = {} if is_kept(*RIG) else {RIG: "the rig"}
+    missing |= {(module_of(sound), "unit"): sound.name for sound in longest_first
+                if not is_compiled(sound)}
     count = min(cores(), len(missing), PROCESSES)
     if count < 2:
         if missing:
@@ -60,14 +60,14 @@ def compile_missing(sounds, progress):
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment(1))
         children.append(own.child)
 
-    def compiled(name):
+    def compiled(what):
         with suppress(OSError):                           # one that has ended
-            print(name, file=own.child.stdin, flush=True)
+            print(*what, file=own.child.stdin, flush=True)
         return own.child.stdout.readline().strip() or "has to wait"
 
     pool = ThreadPoolExecutor(count, initializer=begin)
     try:
-        jobs = {pool.submit(compiled, name): what for name, what in missing.items()}
+        jobs = {pool.submit(compiled, what): name for what, name in missing.items()}
         for done, job in enumerate(as_completed(jobs), start=1):
             progress(f"compiling: {jobs[job]} {job.result()}, {done} of {len(jobs)}")
     finally:

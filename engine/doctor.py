@@ -67,7 +67,7 @@ def kernels():
     if not os.access(parent, os.W_OK):
         return Check("kernels", "bad", f"{parent} is not writable",
                      "set HIDDENSTAGE_CACHE to a folder that is")
-    files = list(folder.rglob("*.nbc"))
+    files = list(folder.glob("objects/*.o"))
     mb = sum(file.stat().st_size for file in files) / 1e6
     return _verdict("kernels", files, f"{len(files)} compiled, {mb:.1f} MB in {folder}",
                     "the first play compiles them, once, in about a minute", "note")

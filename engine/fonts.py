@@ -202,7 +202,7 @@ class StandIn:
 
     def words(self):
         words = np.zeros((len(self.state), WORDS), np.int64)
-        words[:, UNIT], words[:, COUNT] = self.unit.address, self.count
+        words[:, UNIT], words[:, COUNT] = self.unit, self.count
         words[:, PARAMS] = self.params.ctypes.data
         words[:, STATE] = [row.ctypes.data for row in self.state]
         words[:, PITCH] = [row.ctypes.data for row in self.pitch]

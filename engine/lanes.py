@@ -11,7 +11,8 @@ import operator
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.extending import intrinsic, overload
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin
 
 from engine.lanes_type import (
     FLAGS,
@@ -98,17 +99,6 @@ def _lifted(b, s, a):
     return [lift(b, t, x, width) for t, x in zip(s.args, a, strict=True)]
 
 
-def _arithmetic(name):
-    @intrinsic
-    def f(tc, x, y):
-        def gen(cg, b, s, a):
-            return getattr(b, name)(*_lifted(b, s, a), flags=FLAGS)
-
-        return widest((x, y))(x, y), gen
-
-    return f
-
-
 def _llvm(b, name, values):
     """Calls the vector form of an LLVM intrinsic."""
     kind = values[0].type
@@ -157,11 +147,6 @@ def fma(tc, x, y, z):
 
 
 @intrinsic
-def negative(tc, x):
-    return x(x), lambda cg, b, s, a: b.fneg(a[0], flags=FLAGS)
-
-
-@intrinsic
 def signed(tc, x, y):
     """x, negated where y is below 0 (or -0)."""
     def gen(cg, b, s, a):
@@ -170,17 +155,6 @@ def signed(tc, x, y):
         return b.bitcast(b.xor(b.bitcast(a[0], number), sign), a[0].type)
 
     return x(x, y), gen
-
-
-def _compare(op):
-    @intrinsic
-    def f(tc, x, y):
-        def gen(cg, b, s, a):
-            return b.fcmp_ordered(op, *_lifted(b, s, a))
-
-        return MASKS[widest((x, y)).width](x, y), gen
-
-    return f
 
 
 @intrinsic
@@ -314,34 +288,41 @@ def noise(seed, start):
     return _hash(np.int64(seed), np.int64(start))
 
 
-def _bind(op, fn):
-    @overload(op)
-    def implementation(a, b):
-        kinds = (Lanes, types.Float, types.Integer)
-        if (
-            isinstance(a, Lanes)
-            and isinstance(b, kinds)
-            or isinstance(b, Lanes)
-            and isinstance(a, kinds)
-        ):
-            return lambda a, b: fn(a, b)
+def _bind(op, arithmetic):
+    """`op` of lanes, or of lanes and a number: arithmetic(builder, x, y)."""
+    @infer_global(op)
+    class Template(AbstractTemplate):
+        def generic(self, words, named):
+            known = all(isinstance(kind, Lanes | types.Number) for kind in words)
+            if known and any(isinstance(kind, Lanes) for kind in words):
+                width = widest(words)
+                return signature(MASKS[width.width] if op in COMPARED else width, *words)
+
+    def implementation(cg, b, s, a):
+        return arithmetic(b, *_lifted(b, s, a))
+
+    for kinds in ((Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)):
+        lower_builtin(op, *kinds)(implementation)
 
 
-for _op, _name in (
-    (operator.add, "fadd"),
-    (operator.sub, "fsub"),
-    (operator.mul, "fmul"),
-    (operator.truediv, "fdiv"),
-):
-    _bind(_op, _arithmetic(_name))
-_bind(operator.lt, _compare("<"))
-_bind(operator.gt, _compare(">"))
+COMPARED = {operator.lt: "<", operator.gt: ">"}
+for _op, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"),
+                   (operator.truediv, "fdiv")):
+    _bind(_op, lambda b, x, y, name=_name: getattr(b, name)(x, y, flags=FLAGS))
+for _op, _name in COMPARED.items():
+    _bind(_op, lambda b, x, y, name=_name: b.fcmp_ordered(name, x, y))
 
 
-@overload(operator.neg)
-def _negate(a):
-    if isinstance(a, Lanes):
-        return lambda a: negative(a)
+@infer_global(operator.neg)
+class _Negative(AbstractTemplate):
+    def generic(self, words, named):
+        if isinstance(words[0], Lanes):
+            return signature(words[0], *words)
+
+
+@lower_builtin(operator.neg, Lanes)
+def _negative(cg, b, s, a):
+    return b.fneg(a[0], flags=FLAGS)
 
 
 @rt

@@ -1,4 +1,5 @@
-"""The C function that the back ends call. To import it compiles the rig, unless the cache has it.
+"""The C function that the back ends call. To import it compiles the rig:
+`engine.object_code` does, unless the cache has it.
 Thread: audio.
 """
 from numba import cfunc, types
@@ -6,7 +7,7 @@ from numba import cfunc, types
 from engine.rig import run
 
 
-@cfunc(types.void(types.int64, types.int64, types.int64), cache=True)
+@cfunc(types.void(types.int64, types.int64, types.int64))
 def process(rig, out, frames):
     """Writes `frames` frames of a rig."""
     run(rig, out, frames)

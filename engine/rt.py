@@ -19,6 +19,8 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import caching, cgutils
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 from numba.np import linalg
@@ -51,7 +53,8 @@ def cache_folder():
     return Path(root) / f"kernels-{digest.hexdigest()[:16]}"
 
 
-numba.config.CACHE_DIR = str(cache_folder())
+CACHE = cache_folder()
+numba.config.CACHE_DIR = str(CACHE)
 
 
 def _one_at_a_time(save):
@@ -85,28 +88,48 @@ ROUTINE = {"nogil": True, "error_model": "numpy", "fastmath": SAFE, "no_cfunc_wr
 
 
 class Inner(CPUDispatcher):
-    """A compiled function that only compiled code may call: without the interpreter's entry it
-    compiles in two thirds of the time."""
+    """A compiled function that only compiled code may call."""
 
     def __call__(self, *words, **named):
         raise TypeError(f"{self.__name__} is called by compiled code alone: for calls from Python "
                         "compile it with rt_host")
 
 
+class InnerLibrary(JITCodeLibrary):
+    """Code that others take in, optimised but without machine code of its own, which nothing would
+    run. Nor is it kept: `engine.object_code` keeps what it ends in."""
+
+    def _finalize_final_module(self):
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    @property
+    def codegen(self):
+        return self
+
+    def set_env(self, name, environment):
+        """What compiled code would raise exceptions with: it raises none."""
+
+
+class InnerCompiler(Compiler):
+    def define_pipelines(self):
+        self.state.library = InnerLibrary(self.state.targetctx.codegen(), "inner")
+        return super().define_pipelines()
+
+
 def _inner(**more):
     def decorate(function):
-        made = njit(**ROUTINE, **more, no_cpython_wrapper=True)(function)
+        made = njit(**ROUTINE, **more, no_cpython_wrapper=True, pipeline_class=InnerCompiler)(
+            function)
         made.__class__ = Inner
         return made
 
     return decorate
 
 
-rt = _inner(cache=True)
+rt = _inner()
 # for what runs every quantum: a call would copy the whole state table
-rt_inlined = _inner(cache=True, forceinline=True)
-# not cached by itself: for a second form of a cached function
-rt_uncached = _inner(forceinline=True)
+rt_inlined = _inner(forceinline=True)
 # what Python calls too: measurements and tests
 rt_host = njit(**ROUTINE, cache=True)
 

@@ -14,6 +14,7 @@ from engine import rig_words as R
 from engine.errors import SetError, suggestion
 from engine.kernels.guard import new_guard
 from engine.kernels.loudness import Loudness, new_meter
+from engine.object_code import c_function
 from engine.param import Param
 from engine.parts import OUT_PARAMS, SEND_LEVEL, STRIP_PARAMS, Registry, as_fx
 from engine.records import CAUSE_BIT, EDIT, EVENT, FADE, TARGET
@@ -22,6 +23,7 @@ from engine.rt import LANE, QUANTUM
 from engine.unit import unit_of
 
 EVENT_SLOTS = 4096
+RIG = ("engine.rig_process", "process")
 
 
 def _zeros(count, dtype=np.float32):
@@ -85,7 +87,7 @@ class Table:
 
     def _address(self, sound):
         """Where the sound's compiled unit is."""
-        return unit_of(sound).address if self._sounding else 0
+        return unit_of(sound) if self._sounding else 0
 
     def _seeds(self, fields, count, state, noise_seed, name):
         offset = 0
@@ -218,8 +220,7 @@ class Rig:
                pending, out, fifo, scratch, self.floats, guard, meter)]
         if limiter is not None:
             self._limiter(as_fx(limiter))
-        from engine.rig_process import process  # compiled here, if not before
-        self.process, self.pointer = int(process.address), h.ctypes.data
+        self.process, self.pointer = c_function(*RIG), h.ctypes.data
 
     def _array(self, count, dtype=np.float32):
         array = _zeros(count, dtype)
@@ -241,7 +242,7 @@ class Rig:
         values[: len(effect.params)] = [
             p.check(fx.values.get(p.name, p.default), "limiter") for p in effect.params]
         h[[R.FINAL_UNIT, R.FINAL_STATE, R.FINAL_PARAMS]] = (
-            unit_of(effect).address, state.ctypes.data, values.ctypes.data)
+            unit_of(effect), state.ctypes.data, values.ctypes.data)
 
     @property
     def sample(self):

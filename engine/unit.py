@@ -2,24 +2,23 @@
 Thread: control.
 
 The rig calls `unit(op, index, count, state, params, pitch, out, a, b)`; addresses are int64. The
-binding is written as a small module into the kernel cache, because only code in a real file can be
-cached.
+binding is written as a small module into the kernel cache.
 """
 
 import hashlib
 import importlib
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
 from types import FunctionType
 
-from numba import config, types
+from numba import types
 
 from engine import lanes
 from engine.errors import EngineError
-from engine.rt import NARROW, QUANTUM, rt_uncached
+from engine.object_code import c_function, is_kept
+from engine.rt import CACHE, NARROW, QUANTUM, rt_inlined
 from engine.voice import Effect, Voice
 
 STRIKE, RELEASE, RENDER, CLEAR, PLAY, FINISH = range(6)
@@ -31,7 +30,7 @@ from engine import rig_words as R
 from engine.lanes import turned
 from engine.rig_play import (
     POSITIVE, any_active, attend, blank, clean, pour_in, settle, ticks, voices_of, watched)
-from engine.rt import QUANTUM, aligned_frame, f32, floats_at, rt, rt_inlined
+from engine.rt import QUANTUM, SAFE, aligned_frame, f32, floats_at, rt_inlined
 from engine.unit import SIGNATURE, narrowed
 from {module} import {kernels}
 from {shapes} import Params, State
@@ -39,8 +38,8 @@ from {shapes} import Params, State
 render = rt_inlined(render.py_func)
 {inlined}FRAMES, GROUP = {frames}, {group}
 
-@rt
-def run(op, index, count, state, params, pitch, out, a, b):
+@cfunc(SIGNATURE, error_model="numpy", fastmath=SAFE)
+def unit(op, index, count, state, params, pitch, out, a, b):
     aligned_frame()
     count = count & POSITIVE
     values = floats_at(params)
@@ -180,22 +179,6 @@ from collections import namedtuple
 State = namedtuple("State", {fields!r})
 Params = namedtuple("Params", {params!r})
 '''
-TAIL = """
-@cfunc(SIGNATURE, cache=True)
-def unit(op, index, count, state, params, pitch, out, a, b):
-    run(op, index, count, state, params, pitch, out, a, b)
-"""
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A compiled voice or effect: its C address, and the object that keeps it alive."""
-
-    address: int
-    compiled: object
-
-
-_units = {}
 SIZED = {"WIDE": NARROW, "LANE": NARROW, "load_wide": lanes.load_narrow, "load": lanes.load_narrow,
          "splat_wide": lanes.splat_narrow, "add_wide": lanes.add_narrow}
 
@@ -207,7 +190,7 @@ def narrowed(kernel, known=None):
     if kernel not in known:
         function = kernel.py_func
         own = dict(function.__globals__)
-        known[kernel] = rt_uncached(FunctionType(function.__code__, own, function.__name__))
+        known[kernel] = rt_inlined(FunctionType(function.__code__, own, function.__name__))
         for name in function.__code__.co_names:
             value = own.get(name)
             if name in SIZED:
@@ -251,14 +234,14 @@ def _source(sound):
         values=", ".join(f"values[{i}]" for i in range(len(names))),
     )
     if not voice:
-        return head + EFFECT.format(clear=_clear_lines(sound)) + TAIL
+        return head + EFFECT.format(clear=_clear_lines(sound))
     grouped = sound.shape in ("lanes", "wide")
     loop = LOOPS[sound.shape].replace("{attend}", PREPARE if sound.prepare else ATTEND)
     loop = loop.replace("{alone}\n", ALONE if sound.prepare else "")
     body = VOICE.format(loop=loop, clear=_clear_lines(sound),
                         finish=FINISHED if sound.finish else "")
     spread = (SPREAD if grouped else "") + (SPREAD_FEW if sound.shape == "wide" else "")
-    return head.replace("\n@rt\n", spread + "\n@rt\n") + body + TAIL
+    return head.replace("\n@cfunc", spread + "\n@cfunc") + body
 
 
 def _kernels(sound):
@@ -267,7 +250,7 @@ def _kernels(sound):
 
 def units_folder():
     """Where the modules that bind sounds are written."""
-    return Path(config.CACHE_DIR) / "units"
+    return CACHE / "units"
 
 
 def _written(name, source):
@@ -296,24 +279,21 @@ def module_of(sound):
     return _written(f"unit_{sound.name}", source)
 
 
-def compiled_code():
-    """{"module.function"} of what the cache has the code of; a unit's module is `module_of` it."""
-    return {path.name.split("-")[0] for path in Path(config.CACHE_DIR).glob("*/*.nbc")}
+def is_compiled(sound):
+    """Whether the cache has a Voice's or Effect's code."""
+    return is_kept(module_of(sound), "unit")
 
 
 def unit_of(sound):
-    """The compiled unit of a Voice or Effect; compiled at the first call, from disk afterwards.
+    """The address of the compiled unit of a Voice or Effect: from the cache, else compiled now.
 
     raises EngineError naming the sound when a kernel does not compile
     """
     name = module_of(sound)
-    if name not in _units:
-        try:
-            module = importlib.import_module(name)
-        except Exception as fault:
-            reason = str(fault).strip().splitlines()
-            raise EngineError(
-                f"{sound.name}: a kernel does not compile: {reason[0] if reason else fault!r}"
-            ) from fault
-        _units[name] = Unit(int(module.unit.address), module.unit)
-    return _units[name]
+    try:
+        return c_function(name, "unit")
+    except Exception as fault:
+        reason = str(fault).strip().splitlines()
+        raise EngineError(
+            f"{sound.name}: a kernel does not compile: {reason[0] if reason else fault!r}"
+        ) from fault

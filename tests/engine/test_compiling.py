@@ -5,12 +5,17 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 from numba.core.caching import IndexDataCacheFile
 
-from engine import compiling
+from engine import compiling, object_code
 from engine.compiling import compile_missing
-from engine.unit import compiled_code, module_of, unit_of
+from engine.object_code import c_function
+from engine.rt import CACHE, QUANTUM
+from engine.table import RIG
+from engine.unit import is_compiled, module_of, unit_of
+from tests.synths.harness import Chain
 
 GAIN = """
 from engine.param import Param
@@ -30,7 +35,7 @@ def written(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(compiling, "cores", lambda: 2)
-    importlib.import_module(compiling.RIG)               # is not missing
+    c_function(*RIG)                                     # is not missing
 
     def write(name, gain="p.gain"):
         name = f"{name}{abs(hash(str(tmp_path))) % 10**9}"
@@ -50,10 +55,6 @@ def children(monkeypatch):
             made.append(self)
     monkeypatch.setattr(subprocess, "Popen", Child)
     return made
-
-
-def is_compiled(sound):
-    return f"{module_of(sound)}.unit" in compiled_code()
 
 
 def ended(children):
@@ -85,7 +86,7 @@ def test_a_file_that_others_cannot_import_is_left_to_the_caller(written, monkeyp
     sounds = [written("own"), written("mine")]
     compile_missing(sounds, lambda text: None)
     assert not any(is_compiled(sound) for sound in sounds)
-    assert unit_of(sounds[0]).address and is_compiled(sounds[0])
+    assert unit_of(sounds[0]) and is_compiled(sounds[0])
 
 
 def test_two_that_save_at_once_keep_their_own(tmp_path, monkeypatch):
@@ -114,7 +115,7 @@ def test_an_interrupt_ends_them(written, children):
 
 
 def test_the_rig_is_compiled_among_them(written, monkeypatch):
-    monkeypatch.setattr(compiling, "compiled_code", set)
+    monkeypatch.setattr(compiling, "is_kept", lambda *what: False)
     told = []
     compile_missing([written("one")], told.append)
     assert any("the rig is ready" in line for line in told) and told[-1].endswith("2 of 2")
@@ -126,6 +127,7 @@ def test_one_sound_alone_is_nothing_for_others(written, monkeypatch):
     compile_missing([only], told.append)
     assert told == [f"compiling {only.name}"] and not is_compiled(only)
 
+
 def test_a_process_that_dies_costs_its_own_sounds(written, children):
     sounds = [written(name) for name in ("one", "two", "three", "four")]
 
@@ -134,4 +136,37 @@ def test_a_process_that_dies_costs_its_own_sounds(written, children):
             child.kill()
     compile_missing(sounds, kill)
     assert ended(children)
-    assert all(unit_of(sound).address for sound in sounds)
+    assert all(unit_of(sound) for sound in sounds)
+
+
+@pytest.fixture
+def forgotten(monkeypatch):
+    """As a new process finds it: nothing is loaded, no unit's module is imported."""
+    def forget(sound):
+        monkeypatch.setattr(object_code, "_kept", {})
+        sys.modules.pop(module_of(sound), None)
+    return forget
+
+
+def quartered(sound):
+    """Whether a sound of GAIN makes a quarter of ones."""
+    return np.all(Chain(sound, gain=0.25).play(np.ones(QUANTUM))[:, 0] == 0.25)
+
+
+def test_what_is_kept_is_read_without_compiling(written, forgotten):
+    sound = written("read")
+    assert quartered(sound) and module_of(sound) in sys.modules
+    forgotten(sound)
+    assert quartered(sound) and module_of(sound) not in sys.modules
+
+
+@pytest.mark.parametrize("spoil", (lambda data: data[:-1], lambda data: b"", lambda data: data[:40],
+                                   lambda data: data[:-1] + bytes([data[-1] ^ 1])))
+def test_what_is_kept_but_not_whole_is_compiled_again(written, forgotten, spoil):
+    sound = written("spoilt")
+    unit_of(sound)
+    (file,) = (CACHE / "objects").glob(f"{module_of(sound)}.*")
+    file.write_bytes(spoil(file.read_bytes()))
+    for compiled_again in (True, False):
+        forgotten(sound)
+        assert quartered(sound) and (module_of(sound) in sys.modules) == compiled_again

@@ -23,7 +23,7 @@ class Sound:
 
     def __init__(self, thing, count, rate_hz, params):
         self.thing, self.count, self.dt = thing, count, 1.0 / rate_hz
-        self.call = CALL(unit_of(thing).address)
+        self.call = CALL(unit_of(thing))
         self.state = np.zeros(thing.state.floats * count, f32)
         self.runs, at = {}, 0
         for name, size in thing.state.sizes.items():
