@@ -82,6 +82,16 @@ def _ask(write):
 soon_read, soon_written = _ask(0), _ask(1)
 
 
+@intrinsic
+def fence(tc):
+    """What is stored before it is read from memory after it, and takes no registers until then."""
+    def gen(cg, b, s, a):
+        b.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], side_effect=True)
+        return cg.get_dummy_value()
+
+    return types.void(), gen
+
+
 def _splat(kind):
     @intrinsic
     def f(tc, x):
@@ -199,25 +209,31 @@ def largest(tc, x):
 
 @intrinsic
 def turned(tc, array, at, stride, out, to, step):
-    """Sixteen rows of 16 at array[at + k stride] become columns at out[to + k step]."""
-
+    """Sixteen rows of 16 at array[at + k stride] become columns at out[to + k step]: four blocks of
+    8 x 8, whose halves are loaded where they belong, so that no value has to wait in memory."""
     def gen(cg, b, s, a):
-        number = ir.IntType(64)
-        rows = []
-        for k in range(LANE):
-            index = b.add(a[1], b.mul(a[2], ir.Constant(number, k)))
-            rows.append(b.load(vector_at(cg, b, s.args[0], a[0], index), align=4))
-        for half in (8, 4, 2, 1):
-            low = constant([j if not j & half else LANE + j - half for j in range(LANE)], INT)
-            high = constant([j + half if not j & half else LANE + j for j in range(LANE)], INT)
-            for k in range(LANE):
-                if not k & half:
-                    x, y = rows[k], rows[k + half]
-                    rows[k] = b.shuffle_vector(x, y, low)
-                    rows[k + half] = b.shuffle_vector(x, y, high)
-        for k in range(LANE):
-            index = b.add(a[4], b.mul(a[5], ir.Constant(number, k)))
-            b.store(rows[k], vector_at(cg, b, s.args[3], a[3], index), align=4)
+        def at(which, k, more, width):
+            index = b.add(a[which], b.mul(a[which + 1], ir.Constant(ir.IntType(64), k)))
+            index = b.add(index, ir.Constant(ir.IntType(64), more))
+            return vector_at(cg, b, s.args[which - 1], a[which - 1], index, width)
+
+        def mixed(x, y, places):
+            return b.shuffle_vector(x, y, constant([*places, *(k + 4 for k in places)], INT))
+
+        columns = []
+        for right in (0, 8):
+            for down in (0, 8):
+                for half in (0, 4):
+                    x = [b.shuffle_vector(*(b.load(at(1, down + k + low, right + half, 4), align=4)
+                                            for low in (0, 4)), constant(list(range(8)), INT))
+                         for k in range(4)]
+                    for k, first in ((0, (0, 8, 1, 9)), (2, (2, 10, 3, 11))):
+                        y, z = mixed(x[0], x[1], first), mixed(x[2], x[3], first)
+                        columns.append((right + half + k, down, mixed(y, z, (0, 1, 8, 9))))
+                        columns.append((right + half + k + 1, down, mixed(y, z, (2, 3, 10, 11))))
+                for k, more, column in columns:
+                    b.store(column, at(4, k, more, 8), align=4)
+                columns.clear()
         return cg.get_dummy_value()
 
     i8 = types.int64

@@ -40,10 +40,11 @@ PARAMS = (
 )
 GRAINS, WAVES, POINTS, LEVELS = 64, LANE, 512, 7
 ROWS = POINTS + 3                         # a wave with its neighbours' ends, 16 waves side by side
+MIX = 2 * LANE * LANE                     # sixteen samples of the waves, a row each, then a column
 READ = 5 * LANE                           # sixteen points to read at, and the weights around them
 STATE = fields("gate", "level", "rise", "env", "clock", "next", "turns", "slip", "mip", "seed",
                "keep_count", age=GRAINS, pace=GRAINS, where=GRAINS, gain=GRAINS, heard=GRAINS,
-               now=WAVES, mix=LANE * LANE, read=READ)
+               now=WAVES, mix=MIX, read=READ)
 SPAN, CALM_S = f32(QUANTUM), f32(0.2)     # a softer note struck into the cloud: 60 dB in this
 
 
@@ -104,9 +105,9 @@ def breed(s, v, p, dt):
         s.clock[v] = min(s.clock[v] - f32(1), step * SPAN)
         at = v * GRAINS + int(s.next[v])
         s.next[v] = s.next[v] + f32(1) if s.next[v] < f32(GRAINS - 1) else f32(0)
-        store(s.mix, v * LANE * LANE, noise(s.seed[v], np.int64(s.keep_count[v])))
+        store(s.mix, v * MIX, noise(s.seed[v], np.int64(s.keep_count[v])))
         s.keep_count[v] = advance(s.keep_count[v], f32(1))
-        where = p.position + f32(0.5) * p.spread * s.mix[v * LANE * LANE]
+        where = p.position + f32(0.5) * p.spread * s.mix[v * MIX]
         s.where[at] = f32(WAVES - 1) * min(max(where, f32(0)), f32(1))
         s.age[at], s.pace[at] = s.clock[v] / step, f32(1000) * dt / p.size_ms
         s.gain[at] = min(f32(2000) / (p.density_hz * p.size_ms), f32(1))
@@ -130,7 +131,7 @@ def weigh(s, v, env):
 @rt
 def sound(s, v, mip, step, start, more, out):
     """Add 32 samples of the waves at one level; start: their weights, more: what these grow by."""
-    mix, table, read = v * LANE * LANE, mip * ROWS * WAVES, v * READ
+    mix, table, read = v * MIX, mip * ROWS * WAVES, v * READ
     for half in range(0, QUANTUM, LANE):
         x = fma(ramp(half), step, s.turns[v])
         x = (x - vfloor(x)) * f32(POINTS)
@@ -149,10 +150,10 @@ def sound(s, v, mip, step, start, more, out):
             y = fma(load(TABLE, at + 3 * WAVES), splat(s.read[i + 4 * LANE]), y)
             late = f32(half + i - read) * f32(1 / QUANTUM)
             store(s.mix, mix + (i - read) * LANE, y * fma(more, splat(late), start))
-        turned(s.mix, mix, LANE, s.mix, mix, LANE)
+        turned(s.mix, mix, LANE, s.mix, mix + LANE * LANE, LANE)
         y = splat(f32(0))
         for k in range(WAVES):
-            y = y + load(s.mix, mix + k * LANE)
+            y = y + load(s.mix, mix + (LANE + k) * LANE)
         add(out, half, y)
 
 

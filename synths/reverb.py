@@ -9,10 +9,12 @@ source   Jot 1991; J. O. Smith, PASP (feedback delay networks); a shelf and one 
 import numpy as np
 
 from engine.kernels import lines
-from engine.kernels.lines import GUARD, POLE, alive, lagrange, mirror, one_pole
+from engine.kernels.lines import GUARD, POLE, lagrange, mirror, one_pole
 from engine.kernels.waves import fall_rate, quiet
 from engine.lanes import (
+    fence,
     fma,
+    largest,
     last,
     load,
     ramp,
@@ -22,6 +24,7 @@ from engine.lanes import (
     splat,
     store,
     turned,
+    vabs,
     vexp2,
     vmax,
     vmin,
@@ -48,11 +51,12 @@ LENGTHS = np.array((887, 977, 1069, 1171, 1283, 1409, 1543, 1693, 1861, 2039, 22
                     2939, 3229, 3541), np.float32)
 SHELF_HZ, LOUD = f32(200), f32(0.35)
 STRIDE, SMEARED = RING + GUARD, SMEAR + GUARD
-STATE = fields("place", "turns", "shut", deep=4 * LINES, known=7, pole=LINES + 1, cut=POLE,
-               length=LINES, base=LINES, at=LINES, ring=LINES, late=LINES, gain=LINES, shelf=LINES,
-               low=LINES, last=LINES, near=4 * LINES, slope=4 * LINES, mix=LINES * QUANTUM,
-               side=LINES * QUANTUM, feed=2 * QUANTUM, before=2 * (AHEAD + GUARD),
-               spread=8 * SMEARED, line=LINES * STRIDE)
+ASLEEP = f32((AHEAD + 4 * SMEAR + RING) // QUANTUM)      # quanta that anything lasts
+STATE = fields("place", "turns", "shut", "loud", "still", deep=4 * LINES, known=7, pole=LINES + 1,
+               cut=POLE, length=LINES, base=LINES, at=LINES, ring=LINES, late=LINES, gain=LINES,
+               shelf=LINES, low=LINES, last=LINES, near=4 * LINES, slope=4 * LINES,
+               mix=LINES * QUANTUM, side=LINES * QUANTUM, feed=2 * QUANTUM,
+               before=2 * (AHEAD + GUARD), spread=8 * SMEARED, line=LINES * STRIDE)
 SPAN, SLOW = f32(QUANTUM), f32(0.5)       # a line's length moves at most half a sample a quantum
 
 
@@ -102,7 +106,7 @@ def lengthen(s):
 
 
 @rt_inlined
-def wander(s, p, hold, dt):
+def wander(s, p, hold, asleep, dt):
     """Where in its ring each line is read, by four weights and their slope a sample."""
     n, drift = ramp(0), f32(6) * p.motion * (f32(1) - hold)
     rate = fma(n, f32(0.07), f32(1))          # fma: the same bits on any processor
@@ -115,7 +119,8 @@ def wander(s, p, hold, dt):
     store(s.length, 0, aim)
     late = load(s.at, 0) - whole - f32(1)
     store(s.late, 0, select(late < f32(0), late + load(s.ring, 0), late))
-    first, then, gain = lagrange(whole - old), lagrange(whole - aim), load(s.gain, 0)
+    gain = splat(f32(0)) if asleep else load(s.gain, 0)
+    first, then = lagrange(whole - old), lagrange(whole - aim)
     for k in range(4):
         store(s.near, k * LINES, first[k] * gain)
         store(s.slope, k * LINES, (then[k] - first[k]) * (gain * f32(1 / QUANTUM)))
@@ -123,37 +128,50 @@ def wander(s, p, hold, dt):
 
 
 @rt_inlined
-def smeared(s, n, at, length, x):
-    """One all-pass: it smears a click before the loop repeats it."""
-    o = n * SMEARED
-    old = load(s.spread, o + ((at - length) & (SMEAR - 1)))
-    x = alive(x - old * f32(0.6))
-    store(s.spread, o + (at & (SMEAR - 1)), x)
-    return fma(x, f32(0.6), old)
+def fallen_asleep(s, left, right):
+    """Whether nothing came in and nothing below -240 dB went out for as long as anything lasts:
+    then nothing goes on, and all ends in exact zeros."""
+    x = splat(f32(0))
+    for i in range(0, QUANTUM, LANE):
+        x = vmax(vabs(load(right, i)), vmax(vabs(load(left, i)), x))    # passes over a NaN
+    still = s.loud[0] < f32(1e-12) and largest(x) == f32(0)
+    s.still[0] = min(s.still[0] + f32(1), ASLEEP) if still else f32(0)
+    return s.still[0] == ASLEEP
 
 
 @rt_inlined
-def diffuse(s, place, late, open, slope):
+def smeared(s, n, at, length, x, g):
+    """One all-pass: it smears a click before the loop repeats it."""
+    o = n * SMEARED
+    old = load(s.spread, o + ((at - length) & (SMEAR - 1)))
+    x = x - old * g
+    store(s.spread, o + (at & (SMEAR - 1)), x)
+    return fma(x, g, old)
+
+
+@rt_inlined
+def diffuse(s, place, late, open, slope, asleep):
     """Both sides from the predelay through four all-passes each, into feed."""
-    back = (place - late) & (AHEAD - 1)
+    back, g = (place - late) & (AHEAD - 1), f32(0) if asleep else f32(0.6)
     for i in range(0, QUANTUM, LANE):
         at, loud = place + i, fma(ramp(i), slope, open)
         x = load(s.before, back + i)
-        x = smeared(s, 1, at, 173, smeared(s, 0, at, 229, x))
-        x = smeared(s, 3, at, 447, smeared(s, 2, at, 612, x))
+        x = smeared(s, 1, at, 173, smeared(s, 0, at, 229, x, g), g)
+        x = smeared(s, 3, at, 447, smeared(s, 2, at, 612, x, g), g)
         store(s.feed, i, x * loud)
         x = load(s.before, AHEAD + GUARD + back + i)
-        x = smeared(s, 5, at, 181, smeared(s, 4, at, 241, x))
-        x = smeared(s, 7, at, 457, smeared(s, 6, at, 601, x))
+        x = smeared(s, 5, at, 181, smeared(s, 4, at, 241, x, g), g)
+        x = smeared(s, 7, at, 457, smeared(s, 6, at, 601, x, g), g)
         store(s.feed, QUANTUM + i, x * loud)
 
 
 @rt_inlined
-def weigh(a, b, near, slope, t):
-    """Sixteen samples of a line from a on, by four weights that move; b: the next sixteen."""
-    c, d, e = lines.after1(a, b), lines.after2(a, b), lines.after3(a, b)
-    x = fma(c, fma(t, slope[1], near[1]), a * fma(t, slope[0], near[0]))
-    return fma(d, fma(t, slope[2], near[2]), fma(e, fma(t, slope[3], near[3]), x))
+def weigh(line, at, near, slope, t):
+    """Sixteen samples of a line by four weights that move; t: where in the quantum they are."""
+    x = load(line, at) * fma(t, slope[0], near[0])
+    x = fma(load(line, at + 1), fma(t, slope[1], near[1]), x)
+    x = fma(load(line, at + 2), fma(t, slope[2], near[2]), x)
+    return fma(load(line, at + 3), fma(t, slope[3], near[3]), x)
 
 
 @rt_inlined
@@ -183,9 +201,8 @@ def read(s):
     for n in range(LINES):
         at = n * STRIDE + int(s.late[n])
         near, slope = weights(s.near, n), weights(s.slope, n)
-        a, b, c = load(s.line, at), load(s.line, at + LANE), load(s.line, at + 2 * LANE)
-        store(s.mix, n * QUANTUM, weigh(a, b, near, slope, ramp(0)))
-        store(s.mix, n * QUANTUM + LANE, weigh(b, c, near, slope, ramp(LANE)))
+        for i in range(0, QUANTUM, LANE):
+            store(s.mix, n * QUANTUM + i, weigh(s.line, at + i, near, slope, ramp(i)))
 
 
 @rt_inlined
@@ -225,52 +242,74 @@ def damp(s):
 
 
 @rt_inlined
-def four(a, b, c, d):
+def four(x):
     """Four lines through a 4 x 4 Hadamard matrix."""
-    e, f, g, h = a + b, a - b, c + d, c - d
+    e, f, g, h = x[0] + x[1], x[0] - x[1], x[2] + x[3], x[2] - x[3]
     return e + g, f + h, e - g, f - h
 
 
 @rt_inlined
-def fetch(s, n, i):
-    """Sixteen samples of four lines from mix."""
-    at = n * QUANTUM + i
-    return (load(s.mix, at), load(s.mix, at + QUANTUM), load(s.mix, at + 2 * QUANTUM),
-            load(s.mix, at + 3 * QUANTUM))
+def fetch(s, n, step, i):
+    """Sixteen samples of four lines from mix: n, n + step and so on."""
+    at, step = n * QUANTUM + i, step * QUANTUM
+    return (load(s.mix, at), load(s.mix, at + step), load(s.mix, at + 2 * step),
+            load(s.mix, at + 3 * step))
 
 
 @rt_inlined
-def put(s, n, i, x):
-    """Sixteen samples into line n; the first GUARD of a ring stand behind its end, too."""
-    at, o = int(s.at[n]) + i, n * STRIDE
-    store(s.line, o + at, x)
-    store(s.line, o + at + (int(s.ring[n]) if at < GUARD else 0), x)
+def scatter(s, n, i):
+    """Lines n to n + 3 halfway through a 16 x 16 Hadamard matrix; returns what they were."""
+    x, at = fetch(s, n, 1, i), n * QUANTUM + i
+    a, b, c, d = four(x)
+    store(s.mix, at, a)
+    store(s.mix, at + QUANTUM, b)
+    store(s.mix, at + 2 * QUANTUM, c)
+    store(s.mix, at + 3 * QUANTUM, d)
+    return x
 
 
 @rt_inlined
-def write(s, n, i, back, feed):
-    """Lines n, n + 4, n + 8 and n + 12: what comes back and what comes in."""
-    a, b, c, d = back
-    quarter = f32(0.25)
-    put(s, n, i, alive(fma(a, quarter, feed)))
-    put(s, n + 4, i, alive(fma(b, quarter, feed)))
-    put(s, n + 8, i, alive(fma(c, quarter, feed)))
-    put(s, n + 12, i, alive(fma(d, quarter, feed)))
-
-
-@rt_inlined
-def scatter(s, left, right):
-    """Out to left and right, through a Hadamard matrix, and into the lines with the input."""
+def give(s, left, right):
+    """Out to left and right; remembers how loud that is at most."""
+    loud = splat(f32(0))
     for i in range(0, QUANTUM, LANE):
-        a, b, c, d = fetch(s, 0, i), fetch(s, 4, i), fetch(s, 8, i), fetch(s, 12, i)
-        store(left, i, ((a[0] + a[2]) + (b[0] - b[2]) + (c[0] - c[2]) + (d[2] - d[0])) * LOUD)
-        store(right, i, ((a[1] - a[3]) + (b[1] + b[3]) + (c[3] - c[1]) + (d[3] - d[1])) * LOUD)
-        a, b, c, d = four(*a), four(*b), four(*c), four(*d)
-        x, y = load(s.feed, i) * f32(0.5), load(s.feed, QUANTUM + i) * f32(0.5)
-        write(s, 0, i, four(a[0], b[0], c[0], d[0]), x)
-        write(s, 1, i, four(a[1], b[1], c[1], d[1]), y)
-        write(s, 2, i, four(a[2], b[2], c[2], d[2]), -x)
-        write(s, 3, i, four(a[3], b[3], c[3], d[3]), -y)
+        x = scatter(s, 0, i)
+        y, z = x[0] + x[2], x[1] - x[3]
+        x = scatter(s, 4, i)
+        y, z = y + (x[0] - x[2]), z + (x[1] + x[3])
+        x = scatter(s, 8, i)
+        y, z = y + (x[0] - x[2]), z + (x[3] - x[1])
+        x = scatter(s, 12, i)
+        y, z = (y + (x[2] - x[0])) * LOUD, (z + (x[3] - x[1])) * LOUD
+        store(left, i, y)
+        store(right, i, z)
+        loud = vmax(vabs(z), vmax(vabs(y), loud))
+    s.loud[0] = largest(loud)
+
+
+@rt_inlined
+def write(s, n, side, sign):
+    """Lines n, n + 4, n + 8 and n + 12 through the rest of the matrix, and with what comes in into
+    their rings."""
+    a, b, c, d = int(s.at[n]), int(s.at[n + 4]), int(s.at[n + 8]), int(s.at[n + 12])
+    o = n * STRIDE
+    a, b, c, d = o + a, o + 4 * STRIDE + b, o + 8 * STRIDE + c, o + 12 * STRIDE + d
+    for i in range(0, QUANTUM, LANE):
+        x, feed = four(fetch(s, n, 4, i)), load(s.feed, side + i) * sign
+        store(s.line, a + i, fma(x[0], f32(0.25), feed))
+        store(s.line, b + i, fma(x[1], f32(0.25), feed))
+        store(s.line, c + i, fma(x[2], f32(0.25), feed))
+        store(s.line, d + i, fma(x[3], f32(0.25), feed))
+
+
+@rt_inlined
+def go_on(s):
+    """Every ring a quantum on; its first GUARD samples stand behind its end, too."""
+    for n in range(LINES):
+        if s.at[n] < f32(GUARD):
+            at, ring = n * STRIDE + int(s.at[n]), int(s.ring[n])
+            for i in range(0, QUANTUM, LANE):
+                store(s.line, at + ring + i, load(s.line, at + i))
     at = load(s.at, 0) + f32(QUANTUM)
     store(s.at, 0, select(at < load(s.ring, 0), at, f32(0)))
 
@@ -281,7 +320,8 @@ def render(s, p, left, right, key, dt):
     place, hold = int(s.place[0]), f32(1) if p.freeze > f32(0.999) else p.freeze
     if changed(s, p, hold, dt):
         tune(s, p, hold, dt)
-    wander(s, p, hold, dt)
+    asleep = fallen_asleep(s, left, right)
+    wander(s, p, hold, asleep, dt)
     ask(s, place)
     enter(s, 0, load(left, 0), load(left, LANE), place)
     enter(s, 1, load(right, 0), load(right, LANE), AHEAD + GUARD + place)
@@ -290,9 +330,15 @@ def render(s, p, left, right, key, dt):
     mirror(s.before, 2, AHEAD, place)
     open, s.shut[0] = f32(1) - s.shut[0], hold
     late = min(int(p.predelay_s / dt), AHEAD - 2 * QUANTUM)
-    diffuse(s, place, late, open, (f32(1) - hold - open) * f32(1 / QUANTUM))
+    diffuse(s, place, late, open, (f32(1) - hold - open) * f32(1 / QUANTUM), asleep)
     mirror(s.spread, 8, SMEAR, place & (SMEAR - 1))
-    scatter(s, left, right)
+    give(s, left, right)
+    fence()
+    write(s, 0, 0, f32(0.5))
+    write(s, 1, QUANTUM, f32(0.5))
+    write(s, 2, 0, f32(-0.5))
+    write(s, 3, QUANTUM, f32(-0.5))
+    go_on(s)
     s.place[0] = f32((place + QUANTUM) & (AHEAD - 1))
 
 

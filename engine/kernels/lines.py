@@ -13,19 +13,19 @@ GUARD = 64
 POLE = 5 * LANE                           # floats that `pole_of` fills
 
 
-def _joined(n):
+def _turned(n):
     @intrinsic
-    def f(tc, x, y):
+    def f(tc, x):
         def gen(cg, b, s, a):
-            return b.shuffle_vector(a[0], a[1], constant(list(range(n, n + LANE)), INT))
+            places = [(i - n) % LANE for i in range(LANE)]
+            return b.shuffle_vector(a[0], a[0], constant(places, INT))
 
-        return lanes(x, y), gen
+        return lanes(x), gen
 
     return f
 
 
-after1, after2, after3 = (_joined(n) for n in (1, 2, 3))    # 16 lanes of x and y, from lane n on
-turn1, turn2, turn4, turn8 = (_joined(LANE - n) for n in (1, 2, 4, 8))      # of x and x: i - n
+turn1, turn2, turn4, turn8 = (_turned(n) for n in (1, 2, 4, 8))     # lane i is lane i - n of x
 
 
 @rt_inlined
@@ -87,10 +87,10 @@ def one_pole(x, before, pole):
     Lanes that come round the end weigh nothing: cheaper than a shift that lets zeros in.
     source   prefix sum (Hillis and Steele 1986) weighted by the pole's powers
     """
-    x = fma(turn1(x, x), pole[0], x)
-    x = fma(turn2(x, x), pole[1], x)
-    x = fma(turn4(x, x), pole[2], x)
-    x = fma(turn8(x, x), pole[3], x)
+    x = fma(turn1(x), pole[0], x)
+    x = fma(turn2(x), pole[1], x)
+    x = fma(turn4(x), pole[2], x)
+    x = fma(turn8(x), pole[3], x)
     return fma(pole[4], before, x)
 
 

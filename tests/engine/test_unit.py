@@ -49,7 +49,7 @@ def test_a_users_voice_compiles_alone_and_once(own):
     compiled("string", "kick")
     first = compiled("string", "kick", own)
     assert not {"quantum", "play_part", "take_events"} & set(first)
-    assert first.count("run") == 1                # its unit
+    assert first.count("render") == 1             # its own
     assert compiled("string", "kick", own) == []
     own.write_text(own.read_text() + "# changed\n")
-    assert compiled("string", "kick", own).count("run") == 1                 # its unit
+    assert compiled("string", "kick", own).count("render") == 1
