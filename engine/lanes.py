@@ -1,9 +1,9 @@
-"""Sixteen floats (or 8, or 64) as one value with ordinary operators, usable in `@rt` code; LLVM
+"""Sixteen floats (or 8, or WIDE) as one value with ordinary operators, usable in `@rt` code; LLVM
 fits it to any processor. Thread: audio.
 
 Two shapes of kernel use it: *across time* (16 samples of one voice, when the recurrence is longer
-than a lane) and *across voices* (one sample of 8, 16 or 64 voices, when it is shorter). Arrays are
-float32 and contiguous; indices count floats. A number beside lanes stands for itself in every lane.
+than a lane) and *across voices* (one sample of 8, 16 or WIDE voices, when it is shorter). Arrays
+are float32 and contiguous; indices count floats. A number beside lanes stands for itself in each.
 """
 
 import operator
@@ -46,12 +46,12 @@ def _load(kind):
 
 load = _load(lanes)  # array[index:index+16]; the index is not checked
 load_narrow = _load(narrow)  # array[index:index+8]
-load_wide = _load(wide)  # array[index:index+64]
+load_wide = _load(wide)  # array[index:index+WIDE]
 
 
 @intrinsic
 def store(tc, array, index, value):
-    """array[index:index+16] = value (8 or 64 of them for a narrow or wide one)."""
+    """array[index:index+16] = value (8 or WIDE of them for a narrow or wide one)."""
     width = widest((value,)).width
 
     def gen(cg, b, s, a):
@@ -408,5 +408,5 @@ def add_narrow(out, index, value):
 
 @rt
 def add_wide(out, index, value):
-    """out[index:index+64] += value."""
+    """out[index:index+WIDE] += value."""
     store(out, index, load_wide(out, index) + value)

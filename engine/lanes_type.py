@@ -1,4 +1,4 @@
-"""The numba types behind `engine.lanes`: 8, 16 or 64 float32 as one value, as many truth values.
+"""The numba types behind `engine.lanes`: 8, 16 or WIDE float32 as one value, as many truth values.
 Thread: any."""
 
 from llvmlite import ir

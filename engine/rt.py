@@ -17,6 +17,7 @@ import llvmlite
 import numba
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import njit, types
 from numba.core import caching, cgutils
 from numba.core.codegen import JITCodeLibrary
@@ -29,8 +30,18 @@ f32 = np.float32
 # samples the rig computes at a time, anchored to the sample counter
 QUANTUM = 32
 LANE = 16  # floats in one vector
-WIDE = 64  # floats in a wide one: four vectors that hide each other's waiting
 NARROW = 8  # floats in a narrow one: few voices do not pay for sixteen
+
+
+def _wide():
+    """Floats in a wide vector: four registers, which hide each other's waiting, of the processor
+    that is compiled for. Of more its registers have no room."""
+    known = numba.config.CPU_FEATURES
+    known = get_host_cpu_features().flatten() if known is None else known
+    return 64 if "+avx512f" in known else 32 if "+avx" in known else 16
+
+
+WIDE = _wide()
 
 
 def cache_folder():

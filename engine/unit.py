@@ -121,7 +121,7 @@ GROUPED = """        if playing:
             render(s, g, p, hz, block, a)
             if playing:
                 spread(h, t, part, voice, g * GROUP, GROUP, block)"""
-# a wide voice's part of up to 16 is one or two narrow groups: a lone acid line does not pay for 64
+# a wide voice's part of up to 16 is one or two narrow groups: a lone acid line pays for no more
 WIDE = "        if count > 16:\n" + indent(GROUPED, "    ") + "\n        else:\n" + indent(
     GROUPED.replace("GROUP", "8").replace("render(", "narrow(").replace("spread(", "spread_few("),
     "    ")

@@ -55,8 +55,8 @@ class Voice:
     shape "time"   render(s, v, p, pitch_hz, out, dt) adds 32 samples of voice v to out (32,)
     shape "lanes"  render(s, g, p, pitch_hz, out, dt) adds 32 frames of voices 16 g .. 16 g + 15 to
     out (32 * 16,), frame by frame; pitch_hz is the (voices,) array
-    shape "wide"   the same with 64 voices: load_wide and the like; a part of up to 16 is compiled
-    a second time, with 8
+    shape "wide"   the same with WIDE voices (64 with AVX-512, else 32 or 16): load_wide and the
+    like; compiled a second time, with 8, for parts of up to 16
     oversample     2: 64 samples or frames at twice the rate, and dt is the time of one of those;
     the voices' sum is brought to the rate once a part
     prepare        prepare(s, v, p, pitch_hz, dt), shape "time": in lanes, what render needs of
