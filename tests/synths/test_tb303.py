@@ -7,7 +7,7 @@ import pytest
 from engine.lanes import splat, store
 from engine.parts import Part
 from engine.records import NOTE
-from engine.rt import f32, rt_host
+from engine.rt import WIDE, f32, rt_host
 from engine.table import Rig, Table
 from synths.tb303 import TB303, ladder, pivots, scaled
 from tests.engine.toys import play
@@ -216,7 +216,7 @@ def test_lanes_match_a_plain_loop():
 @pytest.mark.parametrize("resonance", (0.3, 1.0))
 def test_one_of_many_sounds_as_one_alone(resonance):
     alone, many = (Player(TB303, n, resonance=resonance, cutoff_hz=900.0) for n in (1, 40))
-    assert (alone.group, many.group) == (8, 64)
+    assert (alone.group, many.group) == (8, WIDE)
     wanted = alone.note(0.3, 55.0, 1.0)
     many.strike(55.0, 1.0, v=33)
     assert close_db(many.play(0.3)[:, 33].astype(float), wanted) < -90
