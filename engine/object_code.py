@@ -5,6 +5,8 @@ import functools
 import hashlib
 import importlib
 import os
+import sys
+from contextlib import suppress
 
 from llvmlite import binding
 from numba import config
@@ -18,14 +20,14 @@ _kept = {}                                # (address, what owns the code), by mo
 
 
 @functools.cache
-def _processor():
+def _target():
     """What code is compiled for here; its names that are not LLVM's are known from now on."""
     rtsys.initialize(cpu_target.target_context)
-    return cpu_target.target_context.codegen().magic_tuple()
+    return sys.version_info[:2], *cpu_target.target_context.codegen().magic_tuple()
 
 
 def _file(module, name):
-    key = hashlib.sha256(repr(_processor()).encode()).hexdigest()[:12]
+    key = hashlib.sha256(repr(_target()).encode()).hexdigest()[:12]
     return CACHE / "objects" / f"{module}.{name}.{key}.o"
 
 
@@ -33,7 +35,7 @@ def _read(module, name):
     """(symbol, machine code) as written, or None: not there, or not whole."""
     try:
         data = _file(module, name).read_bytes()
-    except FileNotFoundError:
+    except OSError:
         return None
     whole = hashlib.sha256(data[DIGEST:]).digest() == data[:DIGEST]
     symbol, _, code = data[DIGEST:].partition(b"\n")
@@ -42,10 +44,14 @@ def _read(module, name):
 
 def _write(module, name, symbol, code):
     path, data = _file(module, name), symbol.encode() + b"\n" + code
-    path.parent.mkdir(parents=True, exist_ok=True)
     side = path.with_suffix(f".{os.getpid()}")
-    side.write_bytes(hashlib.sha256(data).digest() + data)
-    side.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        side.write_bytes(hashlib.sha256(data).digest() + data)
+        side.replace(path)
+    except OSError:                       # a full disk: it is compiled at the next start, too
+        with suppress(OSError):
+            side.unlink(missing_ok=True)
 
 
 def _linked(symbol, code):

@@ -1,6 +1,5 @@
-"""The C function that the back ends call. To import it compiles the rig:
-`engine.object_code` does, unless the cache has it.
-Thread: audio.
+"""The C function that the back ends call. To import it compiles the rig; `engine.object_code`
+does so when the cache does not have it. Thread: audio.
 """
 from numba import cfunc, types
 

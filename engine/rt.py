@@ -44,6 +44,10 @@ def _wide():
 WIDE = _wide()
 
 
+# what compiled code depends on, though nothing in these files may be compiled
+BESIDE = ("lanes", "voice", "unit", "rig", "records")
+
+
 def cache_folder():
     """The kernel cache of this engine, this numba and this processor (HIDDENSTAGE_CACHE moves its
     root). A voice's own file is not in the key: `engine.unit` sees to it that a changed voice
@@ -52,7 +56,7 @@ def cache_folder():
     sources = [
         p
         for p in sorted((*engine.glob("*.py"), *engine.glob("kernels/*.py")))
-        if "@rt" in p.read_text() or p.name.startswith(("lanes", "voice", "unit"))
+        if "@rt" in p.read_text() or p.name.startswith(BESIDE)
     ]
     made_by = (numba.__version__, llvmlite.__version__, os.environ.get("NUMBA_CPU_NAME", ""))
     digest = hashlib.sha256("".join(made_by).encode())

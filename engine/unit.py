@@ -185,7 +185,7 @@ SIZED = {"WIDE": NARROW, "LANE": NARROW, "load_wide": lanes.load_narrow, "load":
 
 def narrowed(kernel, known=None):
     """A wide kernel for groups of 8: in it and in what it calls in its file, the names of other
-    lanes stand for narrow ones. Not cached by itself: that would be under the wide one's name."""
+    lanes stand for narrow ones."""
     known = {} if known is None else known
     if kernel not in known:
         function = kernel.py_func

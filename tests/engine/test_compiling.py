@@ -170,3 +170,10 @@ def test_what_is_kept_but_not_whole_is_compiled_again(written, forgotten, spoil)
     for compiled_again in (True, False):
         forgotten(sound)
         assert quartered(sound) and (module_of(sound) in sys.modules) == compiled_again
+
+
+def test_what_cannot_be_kept_is_heard_all_the_same(written, forgotten, tmp_path, monkeypatch):
+    sound = written("unkept")
+    (tmp_path / "objects").write_text("in the way")
+    monkeypatch.setattr(object_code, "CACHE", tmp_path)
+    assert quartered(sound) and not is_compiled(sound)
