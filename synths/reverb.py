@@ -183,13 +183,11 @@ def weights(run, n):
 
 @rt_inlined
 def ask(s, place):
-    """Calls what is read and written next into the cache, well before it is."""
+    """Calls what is read next into the cache, and what the input goes into, well before that."""
     for n in range(LINES):
-        late, at = n * STRIDE + int(s.late[n]), n * STRIDE + int(s.at[n])
+        late = n * STRIDE + int(s.late[n])
         for i in range(0, 3 * LANE, LANE):
             soon_read(s.line, late + i)
-        soon_written(s.line, at)
-        soon_written(s.line, at + LANE)
     for i in range(0, QUANTUM, LANE):
         soon_written(s.before, place + i)
         soon_written(s.before, AHEAD + GUARD + place + i)
