@@ -16,6 +16,7 @@ from engine.port_names import IN, OUT, VIRTUAL, alternatives, choose, unknown
 
 OURS = "hiddenstage-"                     # how every client of ours is called
 DEAD_S, DOUBT_S = 1.0, 0.3                # what goes round has stayed away so long
+LISTINGS = 10                             # tries to list ports while some come and go
 LOOP = [0xFE]                             # Active Sensing: what goes round
 NONE = ("no MIDI on this machine: load the sequencer (modprobe snd-seq) or start a JACK server "
         "(jackd -d dummy), then `hiddenstage ports`")
@@ -107,9 +108,11 @@ class System:
 
     def names(self, direction):
         """The ports of others, as the system lists them now."""
-        if not self.up:
-            return []
-        return [name for name in self.listing[direction].get_ports() if not name.startswith(OURS)]
+        for _ in range(LISTINGS if self.up else 0):
+            with contextlib.suppress(rtmidi.InvalidPortError):      # one went after the count
+                return [name for name in self.listing[direction].get_ports()
+                        if not name.startswith(OURS)]
+        return []
 
     def give_up(self):
         """After the server's death: forgets every client without closing it. Closing waits a second

@@ -1,5 +1,7 @@
 """Ports by pattern, against a real JACK server and a process at the other end."""
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -71,6 +73,31 @@ def test_ports_come_and_go_and_ours_are_no_ports(ports):
     synth.close()
     assert wait_for(lambda: not ports.names(OUT))
     ours.close()
+
+
+FLEETING = """
+import rtmidi
+while True:
+    ends = [rtmidi.MidiIn(rtapi=rtmidi.API_UNIX_JACK, name="fleeting") for _ in range(3)]
+    for end in ends:
+        end.open_virtual_port("in")
+    for end in ends:
+        end.close_port()
+        end.delete()
+"""
+
+
+@DIES
+def test_a_port_that_goes_while_they_are_listed(ports):
+    """rtmidi asks how many there are, then for each name."""
+    child = subprocess.Popen((sys.executable, "-c", FLEETING), stdout=subprocess.DEVNULL,
+                             stderr=subprocess.DEVNULL)
+    end, seen = time.monotonic() + 3.0, set()
+    while time.monotonic() < end:
+        seen.add(len(ports.names(OUT)))
+    child.kill()
+    child.wait()
+    assert len(seen) > 2
 
 
 def test_a_virtual_port_is_one_that_others_see(ports):
