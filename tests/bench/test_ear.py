@@ -40,6 +40,12 @@ def test_peaks_between_the_samples_are_found():
     assert ear.true_peak_db(tone) == pytest.approx(-6.02, abs=0.1)
 
 
+def test_where_the_blocks_are_cut_nothing_is_a_peak():
+    n = np.arange(200000)
+    level = (0.5 * np.minimum(1.0, np.minimum(n, n[::-1]) / 4800))[:, None].repeat(2, 1)
+    assert ear.true_peak_db(level) == pytest.approx(-6.02, abs=0.02)
+
+
 def test_what_the_limiter_took_is_found():
     rng = np.random.default_rng(2)
     stems = {"a": rng.normal(size=(RATE * 4, 2)) * 0.1, "b": rng.normal(size=(RATE * 4, 2)) * 0.1}
