@@ -46,6 +46,13 @@ def test_where_the_blocks_are_cut_nothing_is_a_peak():
     assert ear.true_peak_db(level) == pytest.approx(-6.02, abs=0.02)
 
 
+def test_two_that_play_together_are_twice_as_dense():
+    beats = clicks(124.0, 8)[:, None].repeat(2, 1)
+    one = ear.onsets_per_s([beats], RATE)
+    assert one == pytest.approx(124 / 60, rel=0.1)
+    assert ear.onsets_per_s([beats, beats, beats * 1e-4], RATE) == 2 * one
+
+
 def test_what_the_limiter_took_is_found():
     rng = np.random.default_rng(2)
     stems = {"a": rng.normal(size=(RATE * 4, 2)) * 0.1, "b": rng.normal(size=(RATE * 4, 2)) * 0.1}
