@@ -129,7 +129,7 @@ def wander(s, p, hold, asleep, dt):
 
 @rt_inlined
 def fallen_asleep(s, left, right):
-    """Whether nothing came in and nothing below -240 dB went out for as long as anything lasts:
+    """Whether nothing came in and nothing over -240 dB went out for as long as anything lasts:
     then nothing goes on, and all ends in exact zeros."""
     x = splat(f32(0))
     for i in range(0, QUANTUM, LANE):
