@@ -102,6 +102,8 @@ def _splat(kind):
 
 # one number in all lanes
 splat_narrow, splat, splat_wide = _splat(narrow), _splat(lanes), _splat(wide)
+# of 16 numbers that are no voices: 16 also in the second form of a voice, with narrow lanes
+load_row, splat_row = _load(lanes), _splat(lanes)
 
 
 def _lifted(b, s, a):
@@ -194,17 +196,18 @@ def total(tc, x):
 
 @intrinsic
 def largest(tc, x):
-    """The largest of 16 lanes that hold no NaN."""
+    """The largest of lanes that hold no NaN."""
 
     def gen(cg, b, s, a):
-        v = a[0]
-        for half in (8, 4, 2, 1):
-            index = constant([(i + half) % LANE for i in range(LANE)], INT)
+        v, half = a[0], x.width // 2
+        while half:
+            index = constant([(i + half) % x.width for i in range(x.width)], INT)
             w = b.shuffle_vector(v, v, index)
             v = b.select(b.fcmp_ordered(">", v, w), v, w)
+            half //= 2
         return b.extract_element(v, ir.Constant(INT, 0))
 
-    return types.float32(lanes), gen
+    return types.float32(x), gen
 
 
 @intrinsic
@@ -274,34 +277,46 @@ def ramp(tc, start):
     return lanes(start), gen
 
 
-@intrinsic
-def _hash(tc, seed, start):
+def _hash(kind):
     """White noise in [-1, 1): lane i is a hash of (seed, start + i), both integers (murmur3's
     finaliser)."""
+    @intrinsic
+    def f(tc, seed, start):
+        def gen(cg, b, s, a):
+            def everywhere(x):
+                return splatted(b, b.trunc(x, INT) if x.type.width > 32 else x, kind.width)
 
-    def gen(cg, b, s, a):
-        def everywhere(x):
-            return splatted(b, b.trunc(x, INT) if x.type.width > 32 else x)
+            def same(x):
+                return constant([x] * kind.width, INT)
 
-        def same(x):
-            return constant([x] * LANE, INT)
+            x = b.add(everywhere(a[1]), constant(list(range(kind.width)), INT))
+            x = b.xor(b.mul(x, same(0x9E3779B1)), b.mul(everywhere(a[0]), same(0x85EBCA77)))
+            for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, None)):
+                x = b.xor(x, b.lshr(x, same(shift)))
+                if factor:
+                    x = b.mul(x, same(factor))
+            whole = b.sitofp(x, ir.VectorType(FLOAT, kind.width))
+            return b.fmul(whole, constant([2.0**-31] * kind.width))
 
-        x = b.add(everywhere(a[1]), constant(list(range(LANE)), INT))
-        x = b.xor(b.mul(x, same(0x9E3779B1)), b.mul(everywhere(a[0]), same(0x85EBCA77)))
-        for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, None)):
-            x = b.xor(x, b.lshr(x, same(shift)))
-            if factor:
-                x = b.mul(x, same(factor))
-        return b.fmul(b.sitofp(x, ir.VectorType(FLOAT, LANE)), constant([2.0**-31] * LANE))
+        return kind(types.int64, types.int64), gen
 
-    return lanes(types.int64, types.int64), gen
+    return f
+
+
+_hash_narrow, _hash_lanes = _hash(narrow), _hash(lanes)
 
 
 @rt
 def noise(seed, start):
     """16 samples of white noise in [-1, 1): a function of seed and sample number alone, so renders
     repeat."""
-    return _hash(np.int64(seed), np.int64(start))
+    return _hash_lanes(np.int64(seed), np.int64(start))
+
+
+@rt
+def noise_narrow(seed, start):
+    """The first 8 of `noise`."""
+    return _hash_narrow(np.int64(seed), np.int64(start))
 
 
 def _bind(op, arithmetic):

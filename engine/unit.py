@@ -18,7 +18,7 @@ from numba import types
 from engine import lanes
 from engine.errors import EngineError
 from engine.object_code import c_function, is_kept
-from engine.rt import CACHE, NARROW, QUANTUM, rt_inlined
+from engine.rt import CACHE, NARROW, QUANTUM, WIDE, rt_inlined
 from engine.voice import Effect, Voice
 
 STRIKE, RELEASE, RENDER, CLEAR, PLAY, FINISH = range(6)
@@ -31,7 +31,7 @@ from engine.lanes import turned
 from engine.rig_play import (
     POSITIVE, any_active, attend, blank, clean, pour_in, settle, ticks, voices_of, watched)
 from engine.rt import QUANTUM, SAFE, aligned_frame, f32, floats_at, rt_inlined
-from engine.unit import SIGNATURE, narrowed
+from engine.unit import HALVED, SIGNATURE, SIZED, narrowed
 from {module} import {kernels}
 from {shapes} import Params, State
 
@@ -121,8 +121,15 @@ GROUPED = """        if playing:
             render(s, g, p, hz, block, a)
             if playing:
                 spread(h, t, part, voice, g * GROUP, GROUP, block)"""
+# of 16 lanes a part of up to 8 voices computes half
+FEW = GROUPED.replace("        if playing:\n", '''        few = playing and part[R.POLYPHONY] <= 8
+        if playing:
+''', 1).replace("            render(s, g, p, hz, block, a)", '''            if few:
+                narrow(s, g, p, hz, block, a)
+            else:
+                render(s, g, p, hz, block, a)''')
 # a wide voice's part of up to 16 is one or two narrow groups: a lone acid line pays for no more
-WIDE = "        if count > 16:\n" + indent(GROUPED, "    ") + "\n        else:\n" + indent(
+WIDE_LOOP = "        if count > 16:\n" + indent(GROUPED, "    ") + "\n        else:\n" + indent(
     GROUPED.replace("GROUP", "8").replace("render(", "narrow(").replace("spread(", "spread_few("),
     "    ")
 SPREAD = """
@@ -161,9 +168,10 @@ def spread_few(h, t, part, voice, first, group, block):
             else:
                 pour_in(part, voice, v, one, FRAMES)
 """
-INLINED = {"prepare": "prepare = rt_inlined(prepare.py_func)", "wide": "narrow = narrowed(render)"}
+INLINED = {"prepare": "prepare = rt_inlined(prepare.py_func)",
+           "wide": "narrow = narrowed(render, SIZED)", "few": "narrow = narrowed(render, HALVED)"}
 ROLES = ("render", "strike", "release", "finish", "prepare")
-LOOPS = {"time": TIME, "lanes": GROUPED, "wide": WIDE}
+LOOPS = {"time": TIME, "lanes": GROUPED, "few": FEW, "wide": WIDE_LOOP}
 EFFECT = """    if op == 2:
         left = floats_at(out)
         right = floats_at(pitch)
@@ -179,13 +187,17 @@ from collections import namedtuple
 State = namedtuple("State", {fields!r})
 Params = namedtuple("Params", {params!r})
 '''
+# names in a kernel that stand for narrow lanes in its second form: of a wide voice, and of one in
+# 16 lanes, whose state stays as it is
 SIZED = {"WIDE": NARROW, "LANE": NARROW, "load_wide": lanes.load_narrow, "load": lanes.load_narrow,
          "splat_wide": lanes.splat_narrow, "add_wide": lanes.add_narrow}
+HALVED = {"load": lanes.load_narrow, "splat": lanes.splat_narrow, "noise": lanes.noise_narrow,
+          "add": lanes.add_narrow}
 
 
-def narrowed(kernel, known=None):
-    """A wide kernel for groups of 8: in it and in what it calls in its file, the names of other
-    lanes stand for narrow ones."""
+def narrowed(kernel, names, known=None):
+    """A kernel for groups of 8: in it and in what it calls in its file and in `engine.kernels`, the
+    given names of other lanes stand for narrow ones."""
     known = {} if known is None else known
     if kernel not in known:
         function = kernel.py_func
@@ -193,10 +205,11 @@ def narrowed(kernel, known=None):
         known[kernel] = rt_inlined(FunctionType(function.__code__, own, function.__name__))
         for name in function.__code__.co_names:
             value = own.get(name)
-            if name in SIZED:
-                own[name] = SIZED[name]
-            elif getattr(getattr(value, "py_func", None), "__module__", "") == function.__module__:
-                own[name] = narrowed(value, known)
+            home = getattr(getattr(value, "py_func", None), "__module__", "")
+            if name in names:
+                own[name] = names[name]
+            elif home == function.__module__ or home.startswith("engine.kernels"):
+                own[name] = narrowed(value, names, known)
     return known[kernel]
 
 
@@ -208,6 +221,10 @@ def _clear_lines(sound):
         start = f"index * {size}" if voice else "0"
         lines.append(f"        blank(s.{name}, {start}, {size})")
     return "\n".join(lines or ["        pass"])
+
+
+def _loop(voice):
+    return "few" if voice.narrow and WIDE < 64 else voice.shape
 
 
 def _source(sound):
@@ -227,7 +244,7 @@ def _source(sound):
             fields=" ".join(sound.state.sizes), params=" ".join(names))),
         kernels=", ".join(f"{k.__name__} as {role}" for role, k in _kernels(sound).items()),
         inlined="\n".join(INLINED[kind] for kind in INLINED if voice and kind in (
-            sound.shape, sound.prepare and "prepare")) + "\n",
+            _loop(sound), sound.prepare and "prepare")) + "\n",
         frames=QUANTUM * sound.oversample if voice else QUANTUM,
         group=sound.group if voice else 1,
         arrays=", ".join(arrays) + ",",
@@ -236,7 +253,7 @@ def _source(sound):
     if not voice:
         return head + EFFECT.format(clear=_clear_lines(sound))
     grouped = sound.shape in ("lanes", "wide")
-    loop = LOOPS[sound.shape].replace("{attend}", PREPARE if sound.prepare else ATTEND)
+    loop = LOOPS[_loop(sound)].replace("{attend}", PREPARE if sound.prepare else ATTEND)
     loop = loop.replace("{alone}\n", ALONE if sound.prepare else "")
     body = VOICE.format(loop=loop, clear=_clear_lines(sound),
                         finish=FINISHED if sound.finish else "")

@@ -57,6 +57,9 @@ class Voice:
     out (32 * 16,), frame by frame; pitch_hz is the (voices,) array
     shape "wide"   the same with WIDE voices (64 with AVX-512, else 32 or 16): load_wide and the
     like; compiled a second time, with 8, for parts of up to 16
+    narrow         shape "lanes": compiled a second time for parts of up to 8 voices, where a
+    register holds fewer than 16: `load`, `splat` and `noise` give 8 lanes then, so what is loaded
+    of anything but voices is a `load_row`, a `splat_row`
     oversample     2: 64 samples or frames at twice the rate, and dt is the time of one of those;
     the voices' sum is brought to the rate once a part
     prepare        prepare(s, v, p, pitch_hz, dt), shape "time": in lanes, what render needs of
@@ -76,6 +79,7 @@ class Voice:
     render: Callable
     shape: str = "time"
     oversample: int = 1
+    narrow: bool = False
     prepare: Callable | None = None
     finish: Callable | None = None
     begin: Callable | None = None
@@ -87,6 +91,9 @@ class Voice:
                 f"voice {self.name!r}: shape is one of {', '.join(GROUPS)}, oversample 1 or 2, not "
                 f"{self.shape!r} and {self.oversample!r}"
             )
+        if self.narrow and self.shape != "lanes":
+            raise ParamError(f"voice {self.name!r}: only shape 'lanes' has narrow=True, not "
+                             f"{self.shape!r}")
 
     @property
     def group(self):

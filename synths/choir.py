@@ -15,9 +15,11 @@ from engine.lanes import (
     add,
     fma,
     load,
+    load_row,
     noise,
     select,
     splat,
+    splat_row,
     store,
     vabs,
     vexp2,
@@ -100,15 +102,15 @@ def release(s, v, p):
 def vowel(s, at, p):
     """Hz, gain, Hz wide of five formants into s.vowel: between the vowels around the point."""
     low, high = max(f32(1) - f32(2) * p.vowel_y, f32(0)), max(f32(2) * p.vowel_y - f32(1), f32(0))
-    middle, sum_ = f32(1) - low - high, splat(f32(0))
+    middle, sum_ = f32(1) - low - high, splat_row(f32(0))
     for n in range(2):
         share = p.soprano if n == 1 else f32(1) - p.soprano
         o, x = n * 5 * LANE, p.vowel_x
-        sum_ = fma(load(TABLE, o), share * low * (f32(1) - x), sum_)
-        sum_ = fma(load(TABLE, o + LANE), share * low * x, sum_)
-        sum_ = fma(load(TABLE, o + 2 * LANE), share * middle * (f32(1) - x), sum_)
-        sum_ = fma(load(TABLE, o + 3 * LANE), share * middle * x, sum_)
-        sum_ = fma(load(TABLE, o + 4 * LANE), share * high, sum_)
+        sum_ = fma(load_row(TABLE, o), share * low * (f32(1) - x), sum_)
+        sum_ = fma(load_row(TABLE, o + LANE), share * low * x, sum_)
+        sum_ = fma(load_row(TABLE, o + 2 * LANE), share * middle * (f32(1) - x), sum_)
+        sum_ = fma(load_row(TABLE, o + 3 * LANE), share * middle * x, sum_)
+        sum_ = fma(load_row(TABLE, o + 4 * LANE), share * high, sum_)
     store(s.vowel, at, vexp2(sum_))
 
 
@@ -228,4 +230,4 @@ def render(s, g, p, pitch_hz, out, dt):
         loud = loud + climb
 
 
-CHOIR = Voice("choir", PARAMS, STATE, strike, release, render, shape="lanes")
+CHOIR = Voice("choir", PARAMS, STATE, strike, release, render, shape="lanes", narrow=True)

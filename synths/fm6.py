@@ -155,4 +155,4 @@ def render(s, g, p, pitch_hz, out, dt):
     store(s.struck, v, splat(f32(0)))
 
 
-FM6 = Voice("fm6", PARAMS, STATE, strike, release, render, shape="lanes")
+FM6 = Voice("fm6", PARAMS, STATE, strike, release, render, shape="lanes", narrow=True)

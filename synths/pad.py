@@ -103,4 +103,5 @@ def render(s, g, p, pitch_hz, out, dt):
     store(s.deep, v, quiet(deep))
 
 
-PAD = Voice("pad", PARAMS, STATE, strike, release, render, shape="lanes", oversample=2)
+PAD = Voice("pad", PARAMS, STATE, strike, release, render, shape="lanes", narrow=True,
+            oversample=2)

@@ -16,6 +16,7 @@ from engine.lanes import (
     fma,
     largest,
     load,
+    load_row,
     noise,
     select,
     splat,
@@ -66,13 +67,14 @@ def vscale(level):
 def prepare(rows, r):
     """What the operators' rows mean, the same for all voices: rates, octaves, ratios or Hz."""
     for i in (0, 8):
-        store(rows, r + SPEED_OF + i, vfloor(load(rows, r + RATE + i) * f32(41 / 64)))
+        store(rows, r + SPEED_OF + i, vfloor(load_row(rows, r + RATE + i) * f32(41 / 64)))
     for i in (0, 8):
-        octaves = vscale(load(rows, r + LEVEL + i)) * f32(126 / 127 / 8)
+        octaves = vscale(load_row(rows, r + LEVEL + i)) * f32(126 / 127 / 8)
         store(rows, r + LEVEL_OF + i, octaves)
-    hz = select(load(rows, r + FIXED) > f32(0), load(rows, r + FIXED), load(rows, r + RATIO))
-    turn = hz * vexp2(load(rows, r + DETUNE) * f32(1 / 1200))
-    store(rows, r + OUTPUT_OF, vscale(load(rows, r + OUTPUT)))
+    fixed = load_row(rows, r + FIXED)
+    hz = select(fixed > f32(0), fixed, load_row(rows, r + RATIO))
+    turn = hz * vexp2(load_row(rows, r + DETUNE) * f32(1 / 1200))
+    store(rows, r + OUTPUT_OF, vscale(load_row(rows, r + OUTPUT)))
     store(rows, r + TURN_OF, turn)
 
 

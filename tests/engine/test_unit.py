@@ -3,9 +3,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from engine.errors import ParamError
+from engine.sounds import sound
 
 ROOT = Path(__file__).parents[2]
 PLAY = """
@@ -53,3 +57,11 @@ def test_a_users_voice_compiles_alone_and_once(own):
     assert compiled("string", "kick", own) == []
     own.write_text(own.read_text() + "# changed\n")
     assert compiled("string", "kick", own).count("render") == 1
+
+
+@pytest.mark.parametrize(("more", "said"), [
+    ({"shape": "circle"}, "time, lanes, wide"), ({"oversample": 3}, "oversample 1 or 2"),
+    ({"narrow": True}, "narrow=True, not 'time'")])
+def test_a_voice_of_no_known_shape_is_refused(more, said):
+    with pytest.raises(ParamError, match=f"voice 'fm': .*{said}"):
+        replace(sound("fm"), **more)

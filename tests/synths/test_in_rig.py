@@ -62,6 +62,23 @@ def test_the_same_samples_at_any_block_size(block, by_the_quantum):
     assert np.array_equal(by_the_quantum, played(busy(everything()), 24000, block))
 
 
+@pytest.mark.parametrize("notes", (8, 9))
+@pytest.mark.parametrize("voice", [v for v in VOICES if v.narrow], ids=lambda v: v.name)
+def test_a_part_of_eight_sounds_as_a_larger_one(voice, notes):
+    """With fewer lanes, where that is quicker: the same samples, while its parameters move."""
+    heard = []
+    for size in (notes, 16):
+        rig, chance = Rig(48000, 2), np.random.default_rng(3)
+        rig.load(Table({"own": Part(voice, voices=size, level_db=-12.0)}))
+        for k in range(notes):
+            rig.push(97 * k, NOTE, part=0, pitch_hz=55.0 * 1.4 ** k, level=0.6, length=6000)
+        for k, param in enumerate(voice.params):
+            rig.target(40 * k, f"own.{param.name}", param.at(chance.random()))
+        heard.append(played(rig, 12000, 256))
+    assert np.abs(heard[0]).max() > 1e-3
+    np.testing.assert_array_equal(*heard)
+
+
 @njit(nogil=True)
 def storm(rig, out, table, first, low, high, worst, sets, seed):
     """`sets` random parameter sets, one a quantum: most in range, some at a worst value.
