@@ -65,7 +65,7 @@ class Stream:
         """The output that a name means; PortAudio's JACK only where libjack is not to be had."""
         if str(name).strip().lower() == JACK_NAME and library():
             return self._jack(JACK_NAME)
-        return self._output_on(choose(name, HOUSE.instance().devices()), HOUSE.instance())
+        return self._output_on(*HOUSE.chosen(name))
 
     def _jack(self, name):
         return JackOutput(name, self.channels, self.rate_hz, self.words, self.wires, self._say)

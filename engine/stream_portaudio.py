@@ -220,6 +220,17 @@ class House:
             self.present = fresh
             return fresh
 
+    def chosen(self, name):
+        """(device, its instance) of a name; looks again before it says that there is none.
+
+        raises DeviceError  as `choose`
+        """
+        try:
+            return choose(name, self.instance().devices()), self.instance()
+        except DeviceError:
+            fresh = self.renew()
+            return choose(name, fresh.devices()), fresh
+
     def close(self):
         """At exit: terminates what may be."""
         if self.present and self.present.closable:

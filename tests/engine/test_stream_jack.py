@@ -25,6 +25,7 @@ from engine.records import MESSAGE
 from engine.ring import Ring
 from engine.rt import pointer
 from engine.stream import open_stream
+from engine.stream_portaudio import devices
 from engine.stream_wires import Backlog, Wires, sound_names
 from tests.counting import until
 
@@ -238,6 +239,17 @@ def test_master_goes_to_the_loudspeakers(server):
     sound = stage(rig(), device="system")
     assert sound.device_name == "system" and isinstance(sound._output, streams.JackOutput)
     sound.close()
+
+
+def test_a_device_that_came_after_the_first_look_is_found(server, monkeypatch):
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", "nobody")
+    assert "system" not in [device.name for device in devices(fresh=True)]
+    monkeypatch.undo()
+    sound = stage(rig(), device="system")
+    assert sound.device_name == "system"
+    sound.close()
+    with pytest.raises(DeviceError, match="no sound device 'sistem'; did you mean 'system'"):
+        stage(rig(), device="sistem")
 
 
 def test_period_may_change_while_playing(server):
