@@ -11,7 +11,7 @@ import zlib
 import numpy as np
 
 from engine import rig_words as R
-from engine.errors import SetError, suggestion
+from engine.errors import EngineError, SetError, suggestion
 from engine.kernels.guard import new_guard
 from engine.kernels.loudness import Loudness, new_meter
 from engine.object_code import c_function
@@ -198,9 +198,13 @@ class Rig:
     channels   2 master, 2 cue, then 2 a part and 2 a send, as far as they go
     premaster  2 more before the parts: the sum of parts and sends, which the master effects are
                given
+    raises     EngineError without room for those two, or four
     """
 
     def __init__(self, rate_hz=48000, channels=4, limiter=None, premaster=False):
+        least = 6 if premaster else 2
+        if channels < least:
+            raise EngineError(f"a rig of {channels} channels: give it at least {least}")
         self.rate_hz, self.channels, self._keep, self.tables = rate_hz, channels, [], [None, None]
         self.events = Ring(None, EVENT, slots=EVENT_SLOTS)
         self.applied = Ring(None, EVENT, slots=EVENT_SLOTS)

@@ -214,7 +214,7 @@ def serve(folder, settings):
     """
     begin = time.perf_counter()
     loaded = beat_while_loading(folder)
-    gc.disable()                          # thousands of modules come, nothing goes: a tenth faster
+    gc.disable()                          # thousands of modules come, nothing goes: a sixth faster
     import torch
     check(settings)
     torch.set_num_threads(int(settings.get("threads") or max(1, (os.cpu_count() or 1) - 2)))

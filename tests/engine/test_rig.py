@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from toys import BELL, BROKEN, DUCK, GAIN, STEADY, play, rig_of
 
-from engine.errors import SetError
+from engine.errors import EngineError, SetError
 from engine.parts import Fx, Part
 from engine.records import CHOKE, NOTE, PANIC
 from engine.rig_words import EVENT_BYTES
@@ -178,6 +178,12 @@ def test_a_wrong_set_is_refused_with_the_near_name():
         Table({"bell": Part(BELL, bright=float("nan"))})
     with pytest.raises(SetError, match="key_part"):
         Table({"bell": Part(BELL)}, key_part="kik")
+
+
+@pytest.mark.parametrize(("channels", "premaster"), [(1, False), (4, True)])
+def test_a_rig_has_room_for_what_is_always_given_out(channels, premaster):
+    with pytest.raises(EngineError, match=f"of {channels} channels: give it at least"):
+        Rig(48000, channels, premaster=premaster)
 
 
 def test_more_events_than_fit_are_refused_not_lost():
