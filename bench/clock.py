@@ -49,12 +49,14 @@ def places(rows, rate_hz, count):
     return rows[at, 1] + (steps - rows[at, 0]) * rate_hz * 15.0 / rows[at, 2]
 
 
-def told(frame, ideal, last, period, may_leave_out):
-    """(place of a tick, frames that the server left out before it): the next place and none where
-    that is half a period off at most, else what explains it best."""
+def told(frame, ideal, last, period, may_leave_out, left_out_yet):
+    """(place of a tick, frames that the server left out before it; below 0 where what seemed left
+    out was late): the next place and none where that is half a period off at most, else what
+    explains it best."""
     ways = []
     for place in range(max(last, 0), min(last + 2 + MOST_MISSED, len(ideal))):
-        left_out = may_leave_out * max(round((frame - ideal[place]) / period), 0) * period
+        left_out = max(round((frame - ideal[place]) / period) * period, -left_out_yet)
+        left_out = left_out if may_leave_out else min(left_out, 0)
         unlikely = 0 if place == last + 1 and not left_out else period / 2
         ways.append((abs(frame - ideal[place] - left_out) + unlikely + abs(place - last - 1),
                      place, left_out))
@@ -72,11 +74,12 @@ def judged(said, heard):
     frames = events["frame"][begun[0]:][status[begun[0]:] == TICK].astype(float)
     ideal = places(said["rows"], rate_hz, len(frames) + 256)
     ideal -= ideal[0]
-    moved, found = np.median(frames[:SETTLE_TICKS] - ideal[:SETTLE_TICKS]), []
+    begin = moved = np.median(frames[:SETTLE_TICKS] - ideal[:SETTLE_TICKS])
+    found = []
     gaps = heard["gaps"] + said["counters"]["late_blocks"]         # for the peer, for the stage
     for frame in frames:
         last = found[-1][0] if found else -1
-        place, left_out = told(frame - moved, ideal, last, period, gaps > 0)
+        place, left_out = told(frame - moved, ideal, last, period, gaps > 0, moved - begin)
         moved, gaps = moved + left_out, gaps - (left_out > 0)
         found.append((place, frame - moved - ideal[place]))
     placed, errors = map(np.array, zip(*found, strict=True))
