@@ -49,14 +49,13 @@ def places(rows, rate_hz, count):
     return rows[at, 1] + (steps - rows[at, 0]) * rate_hz * 15.0 / rows[at, 2]
 
 
-def told(frame, ideal, last, period, may_leave_out, left_out_yet):
-    """(place of a tick, frames that the server left out before it; below 0 where what seemed left
-    out was late): the next place and none where that is half a period off at most, else what
-    explains it best."""
+def explained(frame, ideal, last, period, least, most):
+    """(place of a tick, frames that the server left out before it, in whole periods from `least` to
+    `most`; below 0 where what seemed left out was late): the next place and none where that is
+    half a period off at most, else what explains it best."""
     ways = []
     for place in range(max(last, 0), min(last + 2 + MOST_MISSED, len(ideal))):
-        left_out = max(round((frame - ideal[place]) / period) * period, -left_out_yet)
-        left_out = left_out if may_leave_out else min(left_out, 0)
+        left_out = min(max(round((frame - ideal[place]) / period) * period, least), most)
         unlikely = 0 if place == last + 1 and not left_out else period / 2
         ways.append((abs(frame - ideal[place] - left_out) + unlikely + abs(place - last - 1),
                      place, left_out))
@@ -79,7 +78,8 @@ def judged(said, heard):
     gaps = heard["gaps"] + said["counters"]["late_blocks"]         # for the peer, for the stage
     for frame in frames:
         last = found[-1][0] if found else -1
-        place, left_out = told(frame - moved, ideal, last, period, gaps > 0, moved - begin)
+        place, left_out = explained(frame - moved, ideal, last, period, begin - moved,
+                                    np.inf if gaps > 0 else 0)
         moved, gaps = moved + left_out, gaps - (left_out > 0)
         found.append((place, frame - moved - ideal[place]))
     placed, errors = map(np.array, zip(*found, strict=True))
