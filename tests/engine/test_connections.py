@@ -24,6 +24,7 @@ from bench.jack_peer import Peer
 from engine import rig_words as R
 from engine import session
 from engine.errors import EngineError
+from engine.jack import ports
 from engine.journal import Take
 from engine.records import NOTE, SLIDE
 from tests.engine.model.conftest import make
@@ -222,6 +223,7 @@ def test_the_clock_that_is_followed_moves_the_tempo(jack, tmp_path, checkpoint):
 
 
 FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
+FOREIGN = ("foreign:midi", "mclk_in")     # ports of other programs
 STRUCK = re.compile(r"noteon\t(\d+)\t(\d+)\t(\d+)")
 
 
@@ -241,11 +243,15 @@ def foreign():
     server = JackServer(block=2048).start()
     programs = [subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, text=True) for line in lines]
-    yield programs
-    for program in programs:
-        program.kill()
-        program.communicate()
-    server.close()
+    try:
+        until(lambda: all(any(name in port.name for port in ports()) for name in FOREIGN),
+              "the ports of the programs")
+        yield programs
+    finally:
+        for program in programs:
+            program.kill()
+            program.communicate()
+        server.close()
 
 
 def test_programs_of_others_hear_the_notes_and_the_clock(foreign, tmp_path, checkpoint):
@@ -256,7 +262,7 @@ def test_programs_of_others_hear_the_notes_and_the_clock(foreign, tmp_path, chec
     synth, reader = foreign
     with session.play(session.Options(
             set=str(path), model=str(checkpoint), audio="jack", clock=True, bars=4,
-            record=str(take), midi_out=("foreign:midi", "mclk_in"))) as live:
+            record=str(take), midi_out=FOREIGN)) as live:
         live.wait()
         routes = live.connections.midi.routes[0]
     for program in foreign:
