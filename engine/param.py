@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from engine.errors import ParamError
 
 CURVES = ("lin", "exp")
+PLAIN, LONGEST = "letters a to z, digits and _", 32      # what a name may hold, so that OSC does
+
+
+def is_plain(name):
+    """Whether a name can be a part of an address: ASCII, no digit first, 32 letters at most."""
+    return isinstance(name, str) and name.isascii() and name.isidentifier() and (
+        len(name) <= LONGEST)
 
 
 @dataclass(frozen=True)

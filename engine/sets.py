@@ -17,6 +17,7 @@ from engine.errors import SetError, suggestion
 from engine.formats.scl import EQUAL, Equal, Tuning
 from engine.midi_parts import midi_of
 from engine.model.directions import checked
+from engine.param import LONGEST, PLAIN, is_plain
 from engine.parts import Fx, Midi, Part
 from engine.set_reader import Reader
 from engine.steering import LIMIT_NAT
@@ -78,9 +79,13 @@ class Set:
         self._check_kinds()
         if not isinstance(self.parts, dict) or not self.parts:
             raise SetError("parts must be a dict of at least one name: Part(...)")
+        for kind, given in (("parts", self.parts), ("sends", self.sends)):
+            for name in given:
+                if not is_plain(name):
+                    raise SetError(f"{kind}[{name!r:.60}]: a name has {PLAIN}, at most {LONGEST}")
         for name, part in self.parts.items():
-            if not isinstance(part, Part) or not str(name).isidentifier():
-                raise SetError(f"parts[{name!r}] must be a plain name and a Part(...)")
+            if not isinstance(part, Part):
+                raise SetError(f"parts[{name!r}] must be a Part(...)")
         midi_of(self.parts, self.tuning, self.sends)
         self.limiter = self.limiter or default_limiter()
         check_claims(self.claims)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.errors import ParamError
-from engine.param import Param
+from engine.param import LONGEST, PLAIN, Param, is_plain
 from engine.rt import LANE, NARROW, WIDE
 
 GROUPS = {"time": 1, "lanes": LANE, "wide": WIDE}
@@ -37,13 +37,15 @@ def fields(*names, **sized):
 
 
 def _check(kind, name, params):
-    if not name.isidentifier():
-        raise ParamError(f"{kind} name {name!r}: use letters, digits and _")
     names = [p.name for p in params]
     if len(set(names)) != len(names) or not all(isinstance(p, Param) for p in params):
         raise ParamError(
             f"{kind} {name!r}: parameters must be Param rows with different names, got {names}"
         )
+    for one in (name, *names):
+        if not is_plain(one):
+            raise ParamError(f"{kind} {name!r:.60}: the name {one!r:.60} has something else than "
+                             f"{PLAIN}, or over {LONGEST} of them")
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,13 @@ KEYS = {
 }
 
 
+def _shown(value):
+    try:
+        return f"{value!r:.40}"
+    except ValueError:                    # Python writes out no number of thousands of digits
+        return "a number as long as that"
+
+
 def row_of(data):
     """The Row of a table of the file; raises SetError that says what is wrong with it."""
     for key in data:
@@ -176,7 +183,8 @@ def row_of(data):
     for key in ("message", "target"):
         if key not in data:
             raise SetError(f"{key} is missing")
-    found = {"message": message_of(data["message"])}
+    message = data["message"]
+    found = {"message": message_of(message if isinstance(message, str) else _shown(message))}
     for key, value in data.items():
         if key == "message":
             continue
@@ -184,8 +192,8 @@ def row_of(data):
         found[key] = check(value)
         if found[key] is None:
             near = suggestion(value, MODES) if key == "mode" else ""
-            raise SetError(f"{key} must be {wanted}, not {value!r:.40}"
-                           if "mean" not in near else f"mode {value!r:.40}{near}")
+            raise SetError(f"{key} must be {wanted}, not {_shown(value)}"
+                           if "mean" not in near else f"mode {_shown(value)}{near}")
     found["target"] = " ".join(found["target"].split())
     return Row(**found)
 

@@ -26,6 +26,8 @@ from safetensors.numpy import save as packed
 from engine.errors import ModelError, SetError, suggestion
 from engine.mapping import UNITS
 from engine.model import profile
+from engine.param import LONGEST, PLAIN, is_plain
+from engine.steering import name_of
 
 MOST = 8                                  # of one set
 POINTS = 65                               # of `places`
@@ -74,6 +76,9 @@ def checked(names):
         raise SetError(f'directions must be a tuple of names, ("calm",) for one, got {names!r:.60}')
     if len(names) > MOST or len(set(names)) < len(names):
         raise SetError(f"directions: at most {MOST} different names, got {len(names)}")
+    for name in names:
+        if not is_plain(name_of(name)):
+            raise SetError(f"directions: {name!r:.60}: a name has {PLAIN}, at most {LONGEST}")
     return tuple(names)
 
 

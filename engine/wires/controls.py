@@ -184,10 +184,11 @@ class Controls:
         self._flush()
 
     def _flush(self):
-        while self._waiting:
-            if self._command(*self._waiting[0]) is False:
+        while self._waiting:              # out of the line first: a command may send another
+            waiting = self._waiting.popleft()
+            if self._command(*waiting) is False:
+                self._waiting.appendleft(waiting)
                 return
-            self._waiting.popleft()
 
     # ---- out
     def values_changed(self, values, now_ns=None):

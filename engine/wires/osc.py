@@ -177,7 +177,7 @@ class Osc:
         budget.left -= max(0, refused - FREE)
 
     def _act(self, message, sender, now_s):
-        time_ns = 0 if message.time == IMMEDIATELY else _due_ns(message.time)
+        time_ns = due_ns(message.time)
         place = self.asked.addresses.exact.get(message.address)
         if place is not None:
             self.out.moved(sender, place, self.asked.take(place, message, time_ns), now_s)
@@ -233,11 +233,13 @@ class Osc:
         return 0
 
 
-def _due_ns(tag):
-    """The monotonic time of a timetag, 0 when it has passed.
+def due_ns(tag):
+    """The monotonic time of a timetag, 0 for now and when it has passed.
 
     raises  Refusal("timetag") when it is too far ahead
     """
+    if tag == IMMEDIATELY:
+        return 0
     ahead = wall_ns_of(tag) - time.time_ns()
     if ahead > AHEAD_NS:
         raise Refusal("timetag")

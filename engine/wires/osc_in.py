@@ -14,6 +14,7 @@ MOST_TRIGGERS, MOST_VALUES = 10_000, 4096
 VALUES_IN_RING = 256                      # so that a trigger never stands behind a thousand values
 NUMBERS = frozenset("fdihTFI")
 PANIC = "/panic"
+ALONE = frozenset(("/release",))           # with a text, or alone: all
 
 
 def arguments(entry, tags, sent):
@@ -21,7 +22,7 @@ def arguments(entry, tags, sent):
 
     raises  Refusal: type, choice, range, text
     """
-    if not entry.tags:
+    if not entry.tags or entry.address in ALONE and not tags:
         return _button(tags, sent)
     if entry.choices and entry.tags == "s" and tags and tags in NUMBERS:
         if not 0 <= sent[0] < len(entry.choices):

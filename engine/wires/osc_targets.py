@@ -1,5 +1,6 @@
 """Where OSC is sent: targets of the command line, and who subscribed. Thread: control (wires
 process)."""
+import contextlib
 import ipaddress
 import queue
 import socket
@@ -91,7 +92,24 @@ class Targets:
             except OSError as fault:
                 raise EngineError(f"{what}: no way there ({fault.strerror}); is the network up?"
                                   ) from None
+        if self._is_own(address):
+            raise EngineError(f"{what}: the stage listens there itself: what it sends would come "
+                              "back as a hand's; write the surface's own address")
         return Target(address, f"{host}:{port}")
+
+    def _is_own(self, address):
+        """Whether what is sent there comes to our own socket."""
+        own, to = self.sock.getsockname(), ipaddress.ip_address(address[0].split("%")[0])
+        everywhere = ipaddress.ip_address(own[0].split("%")[0]).is_unspecified
+        if address[1] != own[1] or not everywhere and address[0] != own[0]:
+            return False
+        if not everywhere or to.is_loopback or to.is_unspecified:
+            return True
+        with contextlib.suppress(OSError), socket.socket(self.sock.family,
+                                                         socket.SOCK_DGRAM) as probe:
+            probe.connect(address)
+            return probe.getsockname()[0] == address[0]    # a way that does not leave this machine
+        return False
 
     def _index(self):
         self._by_address = {target.address: [target] for target in self.all}
@@ -179,6 +197,8 @@ class Targets:
             return target
         if sum(target.patterns is not None for target in self.all) >= MOST_SUBSCRIBERS:
             raise Refusal("subscriber")
+        if self._is_own(address):
+            raise Refusal("subscriber")                    # its echoes would be hands
         target = Target(address, f"{address[0]}:{address[1]}", {})
         target.follow(self._addresses, self._count)
         return target

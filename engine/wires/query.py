@@ -8,6 +8,7 @@ through the same reading and typing as a datagram. Source: Vidvox, OSC Query Pro
 import asyncio
 import contextlib
 import json
+import logging
 import re
 import secrets
 import socket
@@ -19,7 +20,7 @@ from aiohttp import WSMsgType, web
 from engine.errors import EngineError
 from engine.wires.announce import NAME, announce
 from engine.wires.datagram import MOST_BYTES, Refusal, read
-from engine.wires.osc import Budget
+from engine.wires.osc import BYTES_A_MESSAGE, Budget, due_ns
 from engine.wires.osc_in import Asked
 from engine.wires.osc_out import laid
 from engine.wires.osc_targets import resolved
@@ -57,6 +58,17 @@ def listening(host, port):
     return sock
 
 
+class Counted(logging.Logger):
+    """What aiohttp finds wrong with a request is a refusal, not a page of the log."""
+
+    def __init__(self, stage):
+        super().__init__(NAME, logging.ERROR)
+        self.stage = stage
+
+    def handle(self, record):
+        self.stage.refuse("http")
+
+
 class Query:
     """The service; made (and bound) before the wires process is ready.
 
@@ -80,7 +92,8 @@ class Query:
         """Until cancelled."""
         app = web.Application()
         app.router.add_get("/{path:.*}", self._answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=GOODBYE_S,
+        runner = web.AppRunner(app, access_log=None, logger=Counted(self.stage),
+                               shutdown_timeout=GOODBYE_S,
                                keepalive_timeout=SILENT_S)
         await runner.setup()
         await web.SockSite(runner, self.sock).start()
@@ -237,17 +250,36 @@ class Query:
             raise Refusal("rate")
         self._look()
         if said.type == WSMsgType.BINARY:
-            for found in read(said.data):
-                self._set(one, found)
+            self._take_osc(one, said.data)
             self.asked.flush()
         elif said.type == WSMsgType.TEXT:
             one.command(said.data, self.asked.addresses.exact)
 
+    def _take_osc(self, one, data):
+        """A packet, counted by its messages as a datagram is; each of them is taken or refused for
+        itself.
+
+        raises  Refusal
+        """
+        try:
+            messages = read(data)
+        except Refusal:
+            one.budget.left -= len(data) >> BYTES_A_MESSAGE
+            raise
+        one.budget.left -= len(messages) - 1
+        for found in messages:
+            try:
+                self._set(one, found)
+            except Refusal as refusal:
+                self.stage.refuse(refusal.kind)
+                one.budget.left -= len(messages) > 1
+
     def _set(self, one, found):
+        """One message, at its time; patterns are for datagrams."""
         place = self.asked.addresses.exact.get(found.address)
         if place is None:
             raise Refusal("unknown")
-        given = self.asked.take(place, found, 0)
+        given = self.asked.take(place, found, due_ns(found.time))
         if given is not None:
             one.moved(found.address, given, time.monotonic())
 
