@@ -31,7 +31,8 @@ class Actions:
     """
 
     def __init__(self, conductor, say, temperature):
-        self.conductor, self.say, self.temperature = conductor, say, temperature
+        self.conductor, self.say = conductor, say
+        conductor.warmth = temperature
         self.pending, self.panics, self.follower, self._tap = "", (), None, Tap()
         self._told_s, self._wanted, self._asked_s, self._amounts = 0.0, None, 0.0, {}
         self.verbs = {
@@ -66,6 +67,11 @@ class Actions:
             raise SetError(f"{address}: no such address{suggestion(address, self.verbs)}")
 
     @property
+    def temperature(self):
+        """What the model was told last, by hand or by a set."""
+        return self.conductor.warmth
+
+    @property
     def _table(self):
         return self.conductor.rig.tables[self.conductor.deck]
 
@@ -81,9 +87,9 @@ class Actions:
             return
         self._told_s = time.monotonic()
         if self._wanted is not None:
-            self.temperature, self._wanted = self._wanted, None
-            self.conductor.temperature(self.temperature)
-            self.say(f"temperature {self.temperature:.1f}")
+            wanted, self._wanted = self._wanted, None
+            self.conductor.temperature(wanted)
+            self.say(f"temperature {wanted:.1f}")
         amounts, self._amounts = self._amounts, {}
         for path, amount in amounts.items():
             self.conductor.steer(path, amount)
@@ -91,7 +97,7 @@ class Actions:
     def at_bar(self, text):
         """Shows what waits for the bar."""
         self.pending = text
-        self.conductor.at_bar.append(lambda step: setattr(self, "pending", ""))
+        self.conductor.at_bar["pending"] = lambda step: setattr(self, "pending", "")
 
     # ---- music
     def next(self, *_):
@@ -110,9 +116,7 @@ class Actions:
 
     def mute(self, part, on=None):
         """1 mutes, 0 opens, nothing: whichever it is not."""
-        hands = self.conductor.hands
-        mute = part not in hands.mutes if on is None else on >= 0.5
-        hands.mute(part, mute)
+        mute = self.conductor.hands.mute(part, None if on is None else on >= 0.5)
         self.at_bar(f"{'mute' if mute else 'open'} {part}")
 
     def sweep(self, position=None):
@@ -136,8 +140,10 @@ class Actions:
             del held[name]
 
     def play(self, part, pitch_st=60.0, level=0.8):
-        """Strikes a part by hand; the tuning is the set's."""
+        """Strikes a part by hand; the tuning is the set's. Not in the silence after a panic."""
         c = self.conductor
+        if c.silent:
+            return
         hz = c.made.tuning.hz(min(max(float(pitch_st), 0.0), 127.0))
         if hz == hz:
             c.send(c.rig.push(0, NOTE, c.deck, self._table.part_index(part), pitch_hz=hz,

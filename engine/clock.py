@@ -99,7 +99,8 @@ class Clock:
         bpm, start, place = check_bpm(bpm), self.bpm_at(step), self.place_of(step)
         end = float(self._row(step)[END])
         self._from(step, "tempo change")
-        self.rows[-1, END] = math.inf
+        if math.isfinite(end):            # nothing to ramp over while it stands
+            steps = 0
         new, count = [], max(1, math.ceil(steps))
         for k in range(count + 1 if steps else 1):
             tempo = start + (bpm - start) * (k / count if steps else 1.0)

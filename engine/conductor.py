@@ -16,7 +16,7 @@ from engine.hands import Hands
 from engine.journal import write_step
 from engine.linked import Linked, links_of
 from engine.mapping import read_by
-from engine.records import HOLD, NOTE, PANIC, PROMPT, STEER, TEMPERATURE
+from engine.records import HOLD, NOTE, OFF, PANIC, PROMPT, STEER, TEMPERATURE
 from engine.steering import Steering
 from engine.transport import Transport
 
@@ -33,22 +33,25 @@ class Conductor:
               live its process keeps to that itself
     late_records, late_notes, dropped  misses of the model; of this thread; events without room
     faults    live: what went wrong while playing, one line each, for whoever shows it
+    at_bar    what -> action(step), done at the next bar line: of each kind the latest
     midi      a MidiOut that follows, or None;  feed  who is told what is heard, or None
     """
 
     def __init__(self, made, rig, source, meter, clock, recorder=None, live=False, bars=None,
                  tokens_per_bar=8, throttle=None, wait=None):
         self.made, self.rig, self.source, self.meter, self.clock = made, rig, source, meter, clock
+        self.warmth = made.temperature
         self.recorder, self.live, self.wait, self.throttle = recorder, live, wait, throttle
         self.steps_per_token = STEPS_PER_BAR // tokens_per_bar
         self.bars, self.deck, self.step, self.due = bars, 0, 0, 0
         self.player, self._first_step = made.music.player(self.steps_per_token, bars), 0
         self.linked = Linked(self, links_of(made, rig.tables[self.deck], meter.names))
-        self.queue, self.at_bar = deque(), []
+        self.queue, self.at_bar = deque(), {}
         self.frame, self.last, self.text = None, None, deque(maxlen=400)
         self.arrived_s, self._starts = deque(maxlen=33), deque(maxlen=REMEMBERED)
         self.late_records = self.late_notes = self.dropped = 0
-        self.lost, self.held, self.lead, self._silent_until = False, False, 0, 0
+        self.lost, self.held, self.lead = False, False, 0
+        self._silent_until, self._shut = 0, False
         self.faults, self._strange = deque(), set()
         self._adopted = self._retired = None
         self.hands, self.transport, self.midi, self.feed = Hands(self), Transport(self), None, None
@@ -164,6 +167,8 @@ class Conductor:
             self.tune(self.clock.sample_of(step))
         frames, late = self._due(step)
         sample = self.clock.sample_of(step)
+        if step >= self._silent_until:
+            self.reopen(sample)
         for frame in frames:
             self.frame = frame
             self.text.append(frame.text)
@@ -189,8 +194,8 @@ class Conductor:
 
     def _bar(self, step):
         """What waited for the bar line; whatever fails, the bar is played."""
-        waiting, self.at_bar = self.at_bar, []
-        for action in waiting:
+        waiting, self.at_bar = self.at_bar, {}
+        for action in waiting.values():
             try:
                 action(step)
             except EngineError as fault:
@@ -230,26 +235,40 @@ class Conductor:
 
     def temperature(self, value):
         self._control(TEMPERATURE, value)
+        self.warmth = value
 
     def steer(self, path, amount):
         """Adds a direction to what the model thinks, "steer.NAME", or takes it out, "ablate.NAME",
         from the next token on."""
+        self._control(STEER, amount, path)    # raises where there is no room: then nothing changed
         self.steering.amounts[path] = amount
-        self._control(STEER, amount, path)
 
     def hold(self, on):
-        self.held = on
         self._control(HOLD, float(on))
+        self.held = on
+
+    @property
+    def silent(self):
+        """True between a panic and the bar line where the music goes on."""
+        return self._shut and self.step < self._silent_until
 
     def panic(self):
-        """Everything that sounds stops now, what was sent already too; on at the next bar line."""
-        self._silent_until = -(-self.step // STEPS_PER_BAR) * STEPS_PER_BAR
+        """Everything that sounds stops now, what was sent already too; on at the next bar line, or
+        at once where the music stands."""
+        self._silent_until, self._shut = -(-self.step // STEPS_PER_BAR) * STEPS_PER_BAR, True
         cause = self.why("panic", "panic")
         for start in sorted({0} | {at for at in self._starts if at > self.rig.sample}):
             self.send(self.rig.push(start, PANIC, self.deck, cause=cause))
         self.send(self.rig.fade(0, self.deck, 0.0, ENTRY_S, cause=cause))
-        self.at_bar.append(lambda step: self.send(self.rig.fade(
-            self.clock.sample_of(step), self.deck, 1.0, ENTRY_S, cause=cause)))
+        if not self.clock.rolls:
+            self.reopen(self.rig.sample + round(FADE_S * self.clock.rate_hz))
+
+    def reopen(self, sample):
+        """After a panic the deck is heard again, from a sample on."""
+        if self._shut:
+            self._shut, self._silent_until = False, min(self._silent_until, self.step)
+            self.send(self.rig.fade(sample, self.deck, 1.0, ENTRY_S,
+                                    cause=self.why("panic", "on after the panic")))
 
     def leave(self):
         """The end: silence; what links have acted on and nobody heard is kept in the take."""
@@ -261,8 +280,7 @@ class Conductor:
 
         directions  those that it names, loaded
         """
-        if self._adopted is None:
-            self.at_bar.append(self._flip)
+        self.at_bar.setdefault("set", self._flip)
         self._adopted = made, table, directions
 
     def _flip(self, step):
@@ -280,6 +298,8 @@ class Conductor:
         self.rig.load(table, new, gain=0.0)
         before, self.made, self.deck = self.made, made, new
         cause = self.why("set", f"the set {made.name!r} takes over")
+        for part in range(len(self.rig.tables[old].parts)):      # ports hear it, too
+            self.send(self.rig.push(sample, OFF, old, part, cause=cause))
         self.send(self.rig.fade(sample, old, 0.0, FADE_S, cause=cause))
         self.send(self.rig.fade(sample, new, 1.0, ENTRY_S, edit=True, cause=cause))
         self.linked.exchange(links)

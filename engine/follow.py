@@ -251,6 +251,8 @@ def nudge(clock, step, ms):
     returns  the step from which on everything is moved by exactly so much
     """
     samples, steps = check_nudge(ms) * clock.rate_hz / 1000.0, 0
+    if not clock.rolls:
+        raise SetError("the music stands: nudge it while it rolls")
     while True:
         steps += BEAT_STEPS
         stretch = 1.0 + samples / (clock.place_of(step + steps) - clock.place_of(step))

@@ -18,6 +18,7 @@ class Hands:
 
     def __init__(self, conductor):
         self.conductor, self.held, self.mutes, self.swept = conductor, {}, set(), 0.0
+        self._wished = {}                 # part -> muted at the next bar line
 
     def move(self, path, value):
         """Moves a parameter and holds it.
@@ -31,14 +32,21 @@ class Hands:
                             cause=c.why("hand", "moved by hand")))
 
     def mute(self, part, on=None):
-        """Mutes or opens a part at the next bar; None: whichever it is not."""
-        def flip(step):
-            mute = part not in self.mutes if on is None else on
+        """Mutes or opens a part at the next bar; None: whichever it will not be. Returns which."""
+        if on is None:
+            on = not self._wished.get(part, part in self.mutes)
+        self._wished[part] = on
+        self.conductor.at_bar["mutes"] = self._flip
+        return on
+
+    def _flip(self, step):
+        wished, self._wished = self._wished, {}
+        for part, mute in wished.items():
             self.mutes = self.mutes | {part} if mute else self.mutes - {part}
+            self.held.pop(f"{part}.mute", None)              # moved by hand before, and now this
             self.conductor.target(self.conductor.clock.sample_of(step),
                                   Target(f"{part}.mute", float(mute),
                                          cause="muted" if mute else "opened"), "hand")
-        self.conductor.at_bar.append(flip)
 
     def sweep(self, position, bars):
         """Takes the DJ filter to a position over some bars."""

@@ -53,7 +53,7 @@ class MidiOut:
         self.rows = np.zeros((len(ports), M.PORT_WORDS), np.int64)
         self.routes = np.zeros((2, M.PARTS_MOST, M.ROUTE_WORDS), np.int64)
         self.routes[:, :, M.R_PORT] = -1
-        self._keep, self._controls = [], ([], [])
+        self._keep = []
         waiting = self._array(M.WAITING_MOST, EVENT)
         sounding = self._array((M.SOUNDING_MOST, M.SOUNDING_WORDS), np.int64)
         gather = self._array((len(ports), M.GATHER_MOST, M.MESSAGE_INTS), np.int64)
@@ -115,20 +115,18 @@ class MidiOut:
                 self.send(0, midi.port, message)
         self.routes[deck] = rows
         self.rows[:, M.P_CHANNELS] |= used
-        self._control(deck, controls)
+        self._control(controls)
         return left
 
-    def _control(self, deck, controls):
-        """Lays out the controllers of both decks anew; the rig turns to them by their count."""
-        both = list(self._controls)
-        both[deck] = controls
-        self._controls = tuple(both)
-        rows = self._array((max(1, sum(map(len, both))), M.CONTROL_WORDS), np.int64)
-        for row, control in zip(rows, [*both[0], *both[1]], strict=False):
+    def _control(self, controls):
+        """Lays out the controllers anew, those of the deck that takes over alone; the rig turns to
+        them by their count."""
+        rows = self._array((max(1, len(controls)), M.CONTROL_WORDS), np.int64)
+        for row, control in zip(rows, controls, strict=False):
             row[:] = control
         self.words[M.M_CONTROLS] = 0
         self.words[M.M_CONTROL_ROWS] = rows.ctypes.data
-        self.words[M.M_CONTROLS] = sum(map(len, both))
+        self.words[M.M_CONTROLS] = len(controls)
 
     def send(self, sample, port, message):
         """A message of up to seven bytes, at its sample (0: now); False when the rig is full."""

@@ -65,6 +65,8 @@ from engine.rig_words import (
     VALUE,
     VOICE_WORDS,
     VOICES,
+    WAIT_HZ,
+    WAITING,
     call_unit,
     finite,
     floats,
@@ -133,7 +135,10 @@ def apply(h, at):
         row = words(t[PART_ROWS] + 8 * PART_WORDS * part, PART_WORDS)
         voice = words(row[VOICES], row[COUNT] * VOICE_WORDS)
         goal = floats(row[PITCH] + 4 * GOAL_HZ * row[COUNT], row[COUNT])
+        wait = floats(row[PITCH] + 4 * WAIT_HZ * row[COUNT], row[COUNT])
         for v in range(row[POLYPHONY]):
+            if real[8] <= f32(0) or abs(wait[v] - real[8]) <= real[8] * f32(1e-4):
+                voice[WAITING * row[COUNT] + v] = 0
             if real[8] > f32(0) and abs(goal[v] - real[8]) > real[8] * f32(1e-4):
                 continue              # only the voice of that pitch
             voice[RELEASE_AT * row[COUNT] + v] = min(voice[RELEASE_AT * row[COUNT] + v], long[0])

@@ -116,7 +116,7 @@ def slide(part, voice, hz, until):
     """Glides the newest held voice to hz and holds it on; False when none is held."""
     n, best, age = part[COUNT], i8(-1), i8(-1)
     for v in range(part[POLYPHONY]):
-        if voice[GATE * n + v] == 1 and voice[AGE * n + v] > age:
+        if voice[GATE * n + v] == 1 and voice[FADING * n + v] == 0 and voice[AGE * n + v] > age:
             best, age = i8(v), voice[AGE * n + v]
     if best >= 0:
         floats(part[PITCH], n * VOICE_FLOATS)[GOAL_HZ * n + best] = hz

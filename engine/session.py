@@ -220,7 +220,7 @@ class Session:
                  if getattr(made, name) != getattr(old, name)]
         self.conductor.adopt(made, table, directions)
         self.actions.at_bar("the saved set")
-        self.conductor.at_bar.append(lambda step: self.connections.register(made, table))
+        self.conductor.at_bar["registry"] = lambda step: self.connections.register(made, table)
         self.say("the saved set takes over at the next bar" + (
             f"; its {' and '.join(later)} from the next start" if later else ""))
 

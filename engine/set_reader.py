@@ -11,6 +11,15 @@ from engine.errors import EngineError, SetError, suggestion
 from engine.formats.scl import EQUAL, Tuning
 
 ROOTS = ("engine", "synths", "mappings")
+OURS = ("engine.sets", "engine.parts", "engine.mapping", "engine.clip", "engine.formats")  # of them
+LARGEST, LONGEST = 2 ** 63, 4096          # a number; a text or a row that is put together
+
+
+def is_ours(module):
+    """Whether a set may import from a module and call what it defines."""
+    root = module.split(".")[0]
+    return root in ROOTS and (root != "engine" or f"{module}.".startswith(
+        tuple(f"{one}." for one in OURS)))
 
 
 class Reader:
@@ -40,6 +49,9 @@ class Reader:
         root = (node.module or "").split(".")[0]
         if node.level or root not in ROOTS:
             raise self.fault(node, f"a set imports from {', '.join(ROOTS)}, not {node.module!r}")
+        if not is_ours(node.module):
+            raise self.fault(node, f"a set imports {', '.join(OURS)} of the engine, not "
+                                   f"{node.module!r}")
         try:
             module = importlib.import_module(node.module)
         except ImportError as fault:
@@ -92,13 +104,17 @@ class Reader:
             if isinstance(node.op, ast.Mult) and not all(
                     isinstance(x, int | float) for x in (left, right)):
                 raise TypeError("only numbers multiply")
-            return self.OPERATORS[type(node.op)](left, right)
+            found = self.OPERATORS[type(node.op)](left, right)
+            if not isinstance(found, int | float) and len(found) > LONGEST or (
+                    isinstance(found, int) and abs(found) > LARGEST):
+                raise TypeError("that is too large for a set")
+            return found
         except (TypeError, ZeroDivisionError, OverflowError) as fault:
             raise self.fault(node, str(fault)) from fault
 
     def call(self, node):
         made = self.value(node.func)
-        if not isinstance(made, type) or made.__module__.split(".")[0] not in ROOTS:
+        if not isinstance(made, type) or not is_ours(made.__module__):
             raise self.fault(node, f"{node.func.id!r} cannot be called in a set")
         arguments = [self.value(a) for a in node.args]
         named = {k.arg: self.value(k.value) for k in node.keywords if k.arg}

@@ -24,7 +24,7 @@ from engine.steering import LIMIT_NAT
 from engine.steering import checked as check_steering
 from engine.table import Table
 
-LONGEST_LINES = 400
+LONGEST_LINES, LARGEST_BYTES = 400, 256 << 10
 
 
 @dataclass
@@ -148,14 +148,15 @@ def read(source, where, folder=""):
 
     folder   where its tuning files are; None: leave them closed, a take's events are in Hz
     """
+    if len(source) > LARGEST_BYTES or source.count("\n") > LONGEST_LINES:
+        raise SetError(f"{where}: a set has at most {LONGEST_LINES} lines, "
+                       f"{LARGEST_BYTES >> 10} kB")
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
         line = getattr(fault, "lineno", None) or 1
         why = getattr(fault, "msg", None) or str(fault) or "too deeply nested"
         raise SetError(f"{where}, line {line}: not readable: {why}") from fault
-    if len(source.splitlines()) > LONGEST_LINES:
-        raise SetError(f"{where}: a set has at most {LONGEST_LINES} lines")
     reader = Reader(where, folder)
     try:
         reader.run(tree)
@@ -203,7 +204,8 @@ def load(name):
     """The Set of a name or a .py path, checked whole; nothing of it has sounded yet."""
     path = find(name)
     try:
-        source = path.read_text(encoding="utf-8")
+        with open(path, encoding="utf-8") as file:
+            source = file.read(LARGEST_BYTES + 1)          # more is refused, whatever it is
     except (OSError, UnicodeDecodeError) as fault:
         raise SetError(f"{path}: cannot be read: {fault}") from fault
     return read(source, path.name, path.parent)

@@ -35,6 +35,7 @@ class Transport:
         sample = c.clock.sample_of(c.step)
         for part in range(len(c.rig.tables[c.deck].parts)):
             c.send(c.rig.push(sample, OFF, c.deck, part, cause=c.why("transport", "stop")))
+        c.reopen(sample)
         if c.midi:
             c.midi.transport(sample, CLOCK_STOP)
 
@@ -50,8 +51,8 @@ class Transport:
         if place is not None:
             step += (place - step) % STEPS_PER_BAR
             self.shift = place - step
+        sample = max(sample, c.clock.place_of(c.step))    # a stop may still lie ahead
         if c.clock.rolls:
-            sample = max(sample, c.clock.place_of(c.step))
             c.clock.stop(c.step)
         c.clock.go_on(step, sample, bpm)
         sample = round(sample)

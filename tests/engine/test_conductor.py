@@ -296,8 +296,8 @@ def test_new_music_begins_at_its_own_beginning():
 
 def test_a_bar_line_is_played_whatever_fails_on_it():
     conductor, _, _ = stage(live=True)
-    conductor.at_bar.append(lambda step: conductor.rig.target(0, "no.such", 0.0))
+    conductor.at_bar["a"] = lambda step: conductor.rig.target(0, "no.such", 0.0)
     done = []
-    conductor.at_bar.append(done.append)
+    conductor.at_bar["b"] = done.append
     rows = run(conductor, 1)
     assert done == [0] and list(conductor.faults) and (rows["kind"] == NOTE).any()
