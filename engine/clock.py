@@ -35,7 +35,7 @@ def check_bpm(bpm, where="bpm"):
 class Clock:
     """Steps (16ths, counted from 0) and samples.
 
-    origin_sample   where step 0 stands
+    origin_sample   where step 0 stands;  changes  how often the map was published
     words, halves   the map as compiled code reads it: (8,) int64 and (2, 4096, 4) float64
     """
 
@@ -43,11 +43,12 @@ class Clock:
         self.rate_hz = rate_hz
         self.rows = np.array([[0.0, float(origin_sample), check_bpm(bpm), math.inf]])
         self.words = np.zeros(MAP_WORDS, np.int64)
-        self.halves = np.zeros((2, ROWS, COLUMNS))
+        self.halves, self.changes = np.zeros((2, ROWS, COLUMNS)), 0
         self._publish()
 
     def _publish(self):
         """Writes the map into the half that nobody reads, then turns to it."""
+        self.changes += 1
         half = 1 - max(0, int(self.words[HALF]) - 1)
         newest = self.rows[-ROWS:]
         self.halves[half, :len(newest)] = newest
@@ -95,18 +96,23 @@ class Clock:
         self.ramp(bpm, step, 0)
 
     def ramp(self, bpm, step, steps):
-        """From the tempo at `step` to another, evenly over so many steps, one tempo a step."""
-        bpm, start, place = check_bpm(bpm), self.bpm_at(step), self.place_of(step)
-        end = float(self._row(step)[END])
-        self._from(step, "tempo change")
-        if math.isfinite(end):            # nothing to ramp over while it stands
-            steps = 0
-        new, count = [], max(1, math.ceil(steps))
-        for k in range(count + 1 if steps else 1):
-            tempo = start + (bpm - start) * (k / count if steps else 1.0)
-            new.append([step + k, place, tempo, math.inf])
-            place += self.rate_hz * 15.0 / tempo
-        if self.rows[-1, STEP] == step:
+        """From the tempo at `step` to another, evenly over so many steps, one tempo a step; at once
+        while the transport stands: there is nothing to go over."""
+        bpm, start = check_bpm(bpm), self.bpm_at(step)
+        count = max(1, math.ceil(steps))
+        share = np.arange(count + 1) / count if steps and math.isinf(
+            self._row(step)[END]) else np.ones(1)
+        self.plan(step + np.arange(len(share)), start + (bpm - start) * share)
+
+    def plan(self, steps, bpms):
+        """Tempos from ascending steps on, published together; other plans after the first go."""
+        steps, bpms = np.asarray(steps, float), np.array([check_bpm(float(b)) for b in bpms])
+        place, end = self.place_of(steps[0]), float(self._row(steps[0])[END])
+        self._from(steps[0], "tempo change")
+        lengths = np.diff(steps) * self.rate_hz * 15.0 / bpms[:-1]
+        new = np.column_stack([steps, np.cumsum([place, *lengths]), bpms,
+                               np.full(len(steps), math.inf)])
+        if self.rows[-1, STEP] == steps[0]:
             self.rows = self.rows[:-1]
         self.rows = np.concatenate([self.rows, new])
         self.rows[-1, END] = end

@@ -264,6 +264,5 @@ def nudge(clock, step, ms):
             break
     end = step + steps
     later = [(end, clock.bpm_at(end)), *((row[0], row[2]) for row in clock.rows if row[0] > end)]
-    for k, bpm in (*tempos, *later):
-        clock.set_bpm(bpm, k)
+    clock.plan(*zip(*tempos, *later, strict=True))
     return end

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import os
 import time
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -113,12 +114,16 @@ def _files(options, tables, default):
     return Files(columns, options.rate_hz, exact)
 
 
-def _run(rig, files, total, block, rate_hz, before, progress):
-    """Computes `total` frames in blocks; before(position, frames) sends the events."""
+def _run(rig, files, total, block, rate_hz, before, progress, stops=()):
+    """Computes `total` frames in blocks, none of them over a stop; before(position, frames) sends
+    the events."""
+    stops = deque(sorted(stops))
     play, buffer = caller(rig), np.zeros((block, rig.channels), np.float32)
     position, peak, began, shown = 0, 0.0, time.monotonic(), 0.0
     while position < total:
-        frames = min(block, total - position)
+        while stops and stops[0] <= position:
+            stops.popleft()
+        frames = min(block, total - position, *(stop - position for stop in list(stops)[:1]))
         before(position, frames)
         play(buffer, frames)
         files.write(buffer[:frames])
@@ -211,7 +216,7 @@ def _replay(path, options, progress):
     events, at = take.events, [0]
 
     def before(position, frames):
-        for sample in [s for s in tables if s <= position + frames]:
+        for sample in [s for s in tables if s <= position]:
             deck, table = tables.pop(sample)
             rig.load(table, deck, gain=0.0)
         end = position + frames + REPLAY_AHEAD_S * head["rate_hz"]
@@ -225,7 +230,7 @@ def _replay(path, options, progress):
         rig.collect()
     try:
         report = _run(rig, files, take.samples, options.block or 1024, head["rate_hz"], before,
-                      progress or (lambda share, text: None))
+                      progress or (lambda share, text: None), list(tables))
         files.finish()
         return report | {"set": head["set"], "whole": take.whole, "events": len(events)}
     except BaseException:

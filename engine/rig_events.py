@@ -192,6 +192,14 @@ def panic_asked(h):
     for deck in range(2):
         if h[TABLE + deck]:
             panic(words(h[TABLE + deck], TABLE_WORDS))
+            if kept < PENDING_SLOTS:      # in a row of its own, so that a take has it
+                row = h[PENDING_ROWS] + EVENT_BYTES * kept
+                for i in range(6):
+                    words(row, 6)[i] = 0
+                words(row, 6)[0] = h[SAMPLE]
+                about = carray(pointer(row), (12,), i4)
+                about[4], about[5] = PANIC, deck
+                report(h, kept)
     if h[MIDI_OUT]:
         silence(words(h[MIDI_OUT], MIDI_WORDS), i8(-1), h[SAMPLE])
 

@@ -2,11 +2,13 @@
 
 Steps are counted for good; a place of the song (what a sequencer shows) is the step and `shift`.
 """
-from engine.clock import END, STEPS_PER_BAR
+import numpy as np
+
+from engine.clock import COLUMNS, STEPS_PER_BAR
 from engine.midi_out import CLOCK_CONTINUE, CLOCK_START, CLOCK_STOP
 from engine.records import OFF
 
-JOURNALED = 64                            # rows of the tempo map that a change may replace
+JOURNALED = 8192                          # rows of the tempo map that a change may replace
 
 
 class Transport:
@@ -16,7 +18,8 @@ class Transport:
     """
 
     def __init__(self, conductor):
-        self.conductor, self.shift, self._written, self.follower = conductor, 0, None, None
+        self.conductor, self.shift, self.follower = conductor, 0, None
+        self._changes, self._written = 0, (0, np.zeros((0, COLUMNS)))
 
     def tempo(self, bpm, bars=0.0):
         """A tempo from the next step on, or reached over some bars."""
@@ -64,10 +67,15 @@ class Transport:
 
     def journal(self, recorder):
         """What is new in the tempo map goes into the take."""
-        rows = self.conductor.clock.rows
-        mark = len(rows), float(rows[-1, 0]), float(rows[-1, END])
-        if mark != self._written:
-            since = max(0, min(len(rows), (self._written or (0,))[0]) - JOURNALED)
-            self._written = mark
+        clock = self.conductor.clock
+        if clock.changes != self._changes:
+            rows, (first, old) = clock.rows, self._written
+            self._changes = clock.changes
+            new = rows[first:]
+            both = min(len(old), len(new))
+            differ = np.flatnonzero((old[:both] != new[:both]).any(axis=1))
+            since = first + int(differ[0] if len(differ) else both)
+            first = max(0, len(rows) - JOURNALED)
+            self._written = first, rows[first:].copy()
             recorder.chunk(b"TMPO", {"from": since, "rows": [
                 [None if x == float("inf") else x for x in row] for row in rows[since:].tolist()]})
