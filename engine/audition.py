@@ -10,7 +10,7 @@ from engine.errors import ParamError, SetError, suggestion
 from engine.formats.acid import Pattern
 from engine.formats.notes import parse
 from engine.formats.scl import EQUAL
-from engine.parts import Fx, Part, as_fx
+from engine.parts import MOST_VOICES, Fx, Part, as_fx
 from engine.records import NOTE, SLIDE
 from engine.render import Files, caller
 from engine.sounds import sound
@@ -47,7 +47,7 @@ class Audition:
         if not isinstance(score, Pattern):
             score = Pattern(*parse(score), beats=1.0, gate=0.9)
         one = score is self.notes or any(note.slide for note in score.notes)
-        self.voices = self.voices or (1 if one else VOICES)
+        self.voices = (1 if one else VOICES) if self.voices is None else self.voices
         self.notes, self.steps = score.notes, score.steps
         for name in ("bpm", "beats", "gate"):
             if getattr(self, name) is None:
@@ -87,8 +87,8 @@ def _hz(note, tuning):
 def _check(audition):
     for name, value, low, high in (
             ("bpm", audition.bpm, 20, 400), ("beats", audition.beats, 0.03, 16),
-            ("gate", audition.gate, 0.01, 1), ("tail", audition.tail_s, 0, 60),
-            ("rate", audition.rate_hz, 8000, 192000)):
+            ("voices", audition.voices, 1, MOST_VOICES), ("gate", audition.gate, 0.01, 1),
+            ("tail", audition.tail_s, 0, 60), ("rate", audition.rate_hz, 8000, 192000)):
         if not low <= value <= high:
             raise ParamError(f"{name} must be {low}..{high}, got {value:g}")
 

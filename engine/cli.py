@@ -74,7 +74,7 @@ def play(name: SetName = "house", model: Model = None, prompt: Prompt = None,
     wires = cli_connect.checked(midi_out, clock, time_code, midi_offset, midi_in, follow, osc,
                                 osc_to, link, controls)
     wires |= cli_steer.asked(steer, ablate, steer_limit, chat)
-    with console.patience("compiling the engine's loops, once on this machine"):
+    with console.patience("getting ready; the first time on a machine its loops are compiled"):
         from engine.performance import Options, choose
     options = Options(
         set=name, model=model, prompt=prompt, bpm=bpm, temperature=temperature, seed=seed,
@@ -104,8 +104,9 @@ def _play(options, as_json):
             stopped = True
         status = performance.status()
     report = {**vars(status), "set": options.set, "stopped": stopped, "record": options.record}
+    bars = min(status.bar, options.bars or status.bar)     # not those of the tail
     recorded = f"; recorded in {options.record}" if options.record else ""
-    console.give(report, as_json, f"{options.set}: {status.bar} bars, {status.seconds:.0f} s, "
+    console.give(report, as_json, f"{options.set}: {bars} bars, {status.seconds:.0f} s, "
                  f"{status.late_blocks} late blocks, {status.late_records} late records{recorded}")
     if stopped:
         raise typer.Exit(130)
@@ -131,7 +132,7 @@ def render(name: SetName = "house", bars: Bars = DEFAULT_BARS, seed: Seed = None
            steer_limit: cli_steer.Limit = None, chat: cli_steer.Chat = False,
            as_json: Json = False):
     """Play a set against virtual time into a WAV file, faster than real time."""
-    with console.patience("compiling the engine's loops, once on this machine"):
+    with console.patience("getting ready; the first time on a machine its loops are compiled"):
         from engine.performance import Options
     _render(Options(
         set=name, model=model, prompt=prompt, bpm=bpm, temperature=temperature, seed=seed,
@@ -165,7 +166,7 @@ def replay(take: Annotated[Path, typer.Argument(help="a recorded take")], out: O
            stems: Stems = None, block: Block = None, midi: MidiFile = None,
            project: Project = None, as_json: Json = False):
     """Render a take again, without the model; with --midi alone only the notes are written."""
-    with console.patience("compiling the engine's loops, once on this machine"):
+    with console.patience("getting ready; the first time on a machine its loops are compiled"):
         from engine import session
         from engine.performance import Options
     if not (out or project or midi and not stems):

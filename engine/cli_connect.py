@@ -34,6 +34,13 @@ def endpoint(text, option):
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+def _named(ports):
+    for port in ports or ():
+        if not port.strip() or port.strip() == "virtual:":
+            raise SetError(f"a MIDI port's name is empty in {port!r}: see `ports`")
+    return tuple(ports or ())
+
+
 def checked(midi_out, clock, time_code, midi_offset, midi_in, follow, osc, osc_to, link, controls):
     """The options of a session about what it is connected to; raises on what does not fit."""
     if (clock or time_code) and not midi_out:
@@ -42,6 +49,8 @@ def checked(midi_out, clock, time_code, midi_offset, midi_in, follow, osc, osc_t
         raise SetError(f"--time-code must be 24, 25 or 30 frames a second, got {time_code}")
     if follow and not midi_in:
         raise SetError("--follow needs the clock's port: give --midi-in NAME, see `ports`")
+    if controls and not midi_in:
+        raise SetError("--controls needs the controller's port: give --midi-in NAME, see `ports`")
     if follow and link:
         raise SetError("--follow and --link are two tempos: keep one of them")
     offsets = tuple(midi_offset or ())
@@ -51,7 +60,7 @@ def checked(midi_out, clock, time_code, midi_offset, midi_in, follow, osc, osc_t
                            f"got {offset:g}")
     if len(offsets) > len(midi_out or ()):
         raise SetError("--midi-offset needs its port: give one --midi-out for each, in order")
-    return {"midi_out": tuple(midi_out or ()), "clock": clock, "time_code": time_code,
-            "midi_offsets_ms": offsets, "midi_in": tuple(midi_in or ()), "follow": follow,
+    return {"midi_out": _named(midi_out), "clock": clock, "time_code": time_code,
+            "midi_offsets_ms": offsets, "midi_in": _named(midi_in), "follow": follow,
             "osc": osc and endpoint(osc, "--osc"), "link": link, "controls": controls,
             "osc_to": tuple(endpoint(to, "--osc-to") for to in osc_to or ())}

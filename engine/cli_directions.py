@@ -52,7 +52,7 @@ def learn(
         texts = contrasts.read_two(positive, negative)
     else:
         texts = contrasts.read(contrast or contrasts.shipped_file(name), positive_label)
-    with console.patience("compiling the engine's loops, once on this machine"):
+    with console.patience("getting ready; the first time on a machine its loops are compiled"):
         from engine.model.learn import learn as learned
     with console.progress(f"learning {name}") as report:
         found, path = learned(name, model, texts, layer, chat, tokens == "last" or
@@ -125,7 +125,7 @@ def imported(
     """Take over a row of another tool's tensor: an SAE's decoder row, a probe's weight."""
     from engine.model.directions import check_name
     check_name(name)
-    with console.patience("compiling the engine's loops, once on this machine"):
+    with console.patience("getting ready; the first time on a machine its loops are compiled"):
         from engine.model.learn import take_in
     with console.progress(f"importing {name}") as report:
         found, path = take_in(name, model, file, tensor, layer, row, probe, out, report)

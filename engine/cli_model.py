@@ -23,7 +23,7 @@ def calibrate(
             "--again", help="also where the model has a profile already")] = False,
         as_json: Json = False):
     """Learn once what is usual in a model, so that it plays at once; the same command goes on."""
-    with console.patience("compiling the engine's loops, once on this machine"):
+    with console.patience("getting ready; the first time on a machine its loops are compiled"):
         from engine import rehearsal
     with console.progress(f"calibrating {model}") as report:
         result = rehearsal.calibrate(model, text, out, again, report)

@@ -32,13 +32,13 @@ def prove(
         abx: Annotated[Path | None, typer.Option(
             help="write a listening kit with answers into this folder, and nothing else")] = None,
         prompts: Annotated[Path | None, typer.Option(
-            metavar="FILE", help='domains to tell from the sound, JSON: {"sea": [texts], ...}; '
+            metavar="FILE", help='domains to tell from the sound, JSON: {"sea": \\[texts], ...}; '
             "default: eight that come along")] = None,
         sound: Annotated[bool, typer.Option(
             "--sound/--no-sound", help="with what is read back from the sound")] = True):
     """Prove that what is heard is the model: exit status 0 only if every mapping that is not
     labelled decorative passes."""
-    with console.patience("compiling the engine's loops, once on this machine"):
+    with console.patience("getting ready; the first time on a machine its loops are compiled"):
         run = study("prove")
     with console.progress(f"proving {name}") as report:
         passed, text = run(name, report, model=model, take=take, to_json=to_json, to_html=to_html,

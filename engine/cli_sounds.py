@@ -16,7 +16,7 @@ def synths(name: Annotated[str | None, typer.Argument(help="one sound's table; o
                help="write synths.md with a picture of each into this folder")] = None,
            as_json: Json = False):
     """List voices and effects with their parameters."""
-    with console.patience("compiling the engine's loops, once on this machine"):
+    with console.patience("getting ready; the first time on a machine its loops are compiled"):
         from engine import sound_docs
         from engine.sounds import sound, sounds
     if docs:
@@ -63,7 +63,7 @@ def audition(name: Annotated[str, typer.Argument(metavar="SOUND", help="see `syn
                  help="a PNG of wave, spectrogram and spectrum")] = None,
              as_json: Json = False):
     """Render one voice or effect alone into a WAV file, with its picture if wanted."""
-    with console.patience("compiling the engine's loops, once on this machine"):
+    with console.patience("getting ready; the first time on a machine its loops are compiled"):
         from engine import audition as stage
         from engine import plot as pictures
         from engine.formats import acid

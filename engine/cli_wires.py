@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from engine import console
-from engine.errors import EngineError
+from engine.errors import EngineError, distinct
 
 
 def osc_monitor(
@@ -19,6 +19,10 @@ def osc_monitor(
         as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line")] = False):
     """Show the OSC that arrives, decoded, and what is not well-formed; until Ctrl-C."""
     from engine.wires import monitor
+    if not 1 <= port <= 65535:
+        raise EngineError(f"osc-monitor: ports are 1..65535, got {port}")
+    if seconds is not None and not 0 < seconds < 1e9:
+        raise EngineError(f"osc-monitor: --seconds must be above 0, got {seconds:g}")
     sock, count, refused, stopped = monitor.opened(port, host), 0, {}, False
     try:
         console.say(f"listening for OSC at {host}:{port}")
@@ -83,11 +87,12 @@ def layouts(name: Annotated[str, typer.Argument(metavar="SET", help="a set's nam
         raise EngineError("layouts: give --touchosc F.tosc, --open-stage-control F.json, or both")
     if not 1 <= osc <= 65535:
         raise EngineError(f"layouts: --osc must be a port, 1..65535, got {osc}")
-    with console.patience("compiling the engine's loops, once on this machine"):
+    with console.patience("getting ready; the first time on a machine its loops are compiled"):
         from engine import sets
         from engine.surface import entries
         from engine.wires import layouts as made
         found = entries(sets.load(name))
+    distinct(**{"--touchosc": touchosc, "--open-stage-control": open_stage_control})
     written = []
     if touchosc:
         made.write_touchosc(touchosc, found, Path(name).stem)

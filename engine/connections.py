@@ -9,6 +9,8 @@ import itertools
 import threading
 import time
 
+import numpy as np
+
 from engine import rig_words as R
 from engine import sets
 from engine.clock_in import ClockIn
@@ -28,6 +30,7 @@ from engine.wires.process import Wires
 PUBLISH_S, AGAIN_S = 0.02, 0.5            # between two looks at values; before another process
 BEAT_STEPS, STEPS, SYSEX = 4, 16, 0xF0
 MOST_COMMANDS = 200                       # of one turn of the conductor: the beat comes first
+MOST_LATER, TURN_NS = 2000, 5_000_000     # that wait for their time; what a turn spends on them
 SOON_NS = 1_000_000                       # a timed command is carried out in the turn before
 
 
@@ -60,6 +63,7 @@ class Connections:
         self.options, self.rig, self.say = options, rig, say
         self.wires = self.midi = self.guard = self.timeline = self.newest = self.follower = None
         self._again, self._later, self._order = None, [], itertools.count()
+        self._crowded = False
         self.settings = settings_of(options)
         if "controls" in self.settings:       # its rows are refused before anything opens
             ControlFile(self.settings["controls"]).read(check(entries(sets.load(options.set))))
@@ -136,23 +140,31 @@ class Connections:
         self.places = {entry.address: k for k, entry in enumerate(self.entries)}
         first = self.places[address_of(table.registry.paths[0], table.registry.deck)]
         self._parameters = slice(first, first + len(table.registry.paths))
-        self.wires.register(self.entries, [entry.default for entry in self.entries])
+        values = np.array([entry.default for entry in self.entries], float)
+        self._measure(values)
+        self.wires.register(self.entries, values)
 
     # ---- the conductor's turn
     def attend(self):
         """Carries out what surfaces ask, and tells them what there is."""
         if self.wires is None:
             return
-        for count, (address, values, text, kind, time_ns) in enumerate(self.wires.asked()):
+        asked = self.wires.asked() if len(self._later) < 2 * MOST_LATER else ()
+        for count, (address, values, text, kind, time_ns) in enumerate(asked):
             if kind == SAY:
                 self.say(text)
+            elif time_ns and len(self._later) >= MOST_LATER:
+                self._too_many(address)
             else:
                 heapq.heappush(self._later, (time_ns, next(self._order), address, values, text))
             if count >= MOST_COMMANDS:
                 break
+        until_ns = time.monotonic_ns() + TURN_NS             # the rest waits: so do the steps
         while self._later and self._later[0][0] <= time.monotonic_ns() + SOON_NS:
             time_ns, _, address, values, text = heapq.heappop(self._later)
             self._act(address, values, text, time_ns)
+            if time.monotonic_ns() > until_ns:
+                break
         block = self.newest.read()
         if block:
             self.timeline.feed(*block)
@@ -169,6 +181,12 @@ class Connections:
         if now_s - self._published_s > PUBLISH_S:
             self._published_s = now_s
             self._publish()
+
+    def _too_many(self, address):
+        """A timed command for which there is no room; told once until all have had their time."""
+        if not self._crowded:
+            self._crowded = True
+            self.say(f"{address}: {MOST_LATER} commands wait for their time; more are left out")
 
     def _resume(self):
         """A device that was lost is back: whoever counts its clock learns where the song is."""
@@ -188,7 +206,19 @@ class Connections:
         wires, c = self.wires, self.conductor
         wires.beat()
         self.table = c.rig.tables[c.deck]
-        values = wires.values
+        self._measure(wires.values)
+        self._crowded = self._crowded and bool(self._later)
+        if self.timeline.sample is not None:
+            self.timeline.publish(self.board, c.clock.step_of(self.timeline.sample),
+                                  c.clock.bpm_at(c.step), c.clock.rolls, self.stream.latency_s)
+        if wires.settings and not wires.alive and not (self._again and self._again.is_alive()):
+            self.say(f"the wires process ended ({wires.fault()}): starting another")
+            self._again = threading.Thread(target=self._restart, name="wires again", daemon=True)
+            self._again.start()
+
+    def _measure(self, values):
+        """The present value of every entry that has one."""
+        c = self.conductor
         values[self._parameters] = self.table.value
         values[self.places["/temperature"]] = self.actions.temperature
         values[self.places["/tempo"]] = c.clock.bpm_at(c.step)
@@ -199,13 +229,6 @@ class Connections:
                 values[place] = amount
         for part in self.table.parts:
             values[self.places[f"/mute/{part}"]] = part in c.hands.mutes
-        if self.timeline.sample is not None:
-            self.timeline.publish(self.board, c.clock.step_of(self.timeline.sample),
-                                  c.clock.bpm_at(c.step), c.clock.rolls, self.stream.latency_s)
-        if wires.settings and not wires.alive and not (self._again and self._again.is_alive()):
-            self.say(f"the wires process ended ({wires.fault()}): starting another")
-            self._again = threading.Thread(target=self._restart, name="wires again", daemon=True)
-            self._again.start()
 
     def _restart(self):
         """Another wires process on the same rings: what sounds is ended through it. Thread: its

@@ -6,6 +6,7 @@ short is whole up to its last good chunk. Rows of EVNT are what the rig applied,
 sample at which it did: fed to a new rig they give the same audio.
 """
 import json
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -34,12 +35,21 @@ def from_bf16(upper):
 
 class Recorder:
     """Writes a take. A write that fails closes it and keeps the reason in `.fault`; the music goes
-    on."""
+    on.
 
-    def __init__(self, path, head):
+    whole   in place only once it is closed, so that a render that fails leaves what was there;
+            else (on a stage, which may be killed) at once: what was there becomes NAME.before
+    """
+
+    def __init__(self, path, head, whole=False):
         self.path, self.fault, self.states, self._events = Path(path), "", False, []
+        self._aside = Path(f"{path}.part") if whole else None
         try:
-            self._file = open(self.path, "wb")
+            if not whole and self.path.is_file():
+                os.replace(self.path, f"{path}.before")
+            if self.path.is_dir():
+                raise IsADirectoryError(0, "it is a folder; give a file's name")
+            self._file = open(self._aside or self.path, "wb")
             self._file.write(MAGIC)
         except OSError as fault:
             raise TakeError(f"cannot write the take {path}: {fault.strerror or fault}") from fault
@@ -105,11 +115,17 @@ class Recorder:
                 file.close()
         except OSError:
             self.fault = self.fault or f"recording {self.path}: the last part was not written"
+        if self._aside:
+            self._aside.unlink(missing_ok=True)
 
     def close(self, samples):
         """The end: how many samples were played."""
         self.flush()
         self.chunk(b"DONE", {"samples": int(samples)})
+        if self._file and self._aside:
+            self._file.close()
+            os.replace(self._aside, self.path)
+            self._file = self._aside = None
         if self._file:
             self.shut()
 

@@ -81,6 +81,8 @@ class Part:
             raise SetError(f"Part({voice.name}): inserts must be a tuple of effects, (A,) for one")
         if preset is not None and not isinstance(preset, dict):
             raise SetError(f"Part({voice.name}): preset must be a dict, got {preset!r:.60}")
+        if not isinstance(choke, str):
+            raise SetError(f"Part({voice.name}): choke must be a name, got {choke!r:.60}")
         if midi is not None and not isinstance(midi, Midi):
             raise SetError(f"Part({voice.name}): midi must be a Midi(...), got {midi!r:.60}")
         self.voice, self.voices, self.choke, self.midi = voice, voices, choke, midi or Midi()

@@ -26,6 +26,7 @@ from engine.unit import unit_of
 
 LEAD_RECORDS = 4                          # live: how far the model may be ahead of the music
 RESTARTS = 3                              # offline: so often a lost model is started again
+MOST_BLOCK = 65536
 PATIENCE_S = 1.0                          # sounds that take longer than this are being compiled
 
 
@@ -75,7 +76,7 @@ def choose(options, path=None):
     """The set (or the one in the file `path`) with the options written over it, all checked."""
     _range("rate", options.rate_hz, 8000, 192000)
     for name, value, low, high in (
-            ("bars", options.bars, 1, 100000), ("block", options.block, 1, 65536),
+            ("bars", options.bars, 1, 100000), ("block", options.block, 1, MOST_BLOCK),
             ("throttle", options.throttle, 0.01, 10000), ("seed", options.seed, 0, 2 ** 62),
             ("noise seed", options.noise_seed, 0, 2 ** 62)):
         if value is not None:
@@ -195,7 +196,9 @@ class Performance:
         self.directions = load_all(made.directions, self.supervised.descriptor)
         self.meter = meter_class()(self.supervised.descriptor, read_by(made), self.directions)
         self.source.calibrate(self.meter)
-        self.recorder = Recorder(options.record, self.head()) if options.record else None
+        self.recorder = None
+        if options.record:
+            self.recorder = Recorder(options.record, self.head(), not self.live)
         if self.recorder:
             self.recorder.states = options.record_states
             self.recorder.table(0, 0, made.source, made.name, made.noise_seed, self.table,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine import score_midi
-from engine.errors import EngineError
+from engine.errors import EngineError, distinct
 from engine.formats import dawproject
 from engine.journal import Take
 from engine.score import Score
@@ -29,6 +29,11 @@ class Export:
 
     def __init__(self, options, take=None):
         self.asked, self.options, self.take, self.aside = options, options, take, None
+        distinct(**{"the take": take, "--record": options.record, "--out": options.out,
+                    "--midi": options.midi, "--stems": options.stems,
+                    "--project": options.project})
+        if options.midi and Path(options.midi).is_dir():
+            raise EngineError(f"cannot write {options.midi}: it is a folder; give a file's name")
 
     @property
     def wanted(self):
@@ -39,9 +44,14 @@ class Export:
             return self
         target = Path(self.asked.project or self.asked.midi)
         if self.asked.project:
+            target = Path(os.path.abspath(target))
             _check_folder(target)
-        for path in filter(None, (self.asked.midi, self.asked.project)):
-            self.aside = self.aside or _room(Path(path), self.asked)
+            if target == Path.cwd():
+                raise EngineError(f"cannot write {self.asked.project}: it is the folder you are "
+                                  "in; go out of it, or give another")
+        if self.asked.midi and not Path(self.asked.midi).parent.is_dir():
+            _made(Path(self.asked.midi).parent)
+        self.aside = _room(target, self.asked)
         record = self.asked.record
         if self.take is None:
             self.take = record = record or str(self.aside / TAKE)
@@ -84,6 +94,13 @@ def _room(path, asked):
         return aside
     except OSError as fault:
         raise EngineError(f"cannot write {path}: {fault.strerror or fault}") from fault
+
+
+def _made(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise EngineError(f"cannot write into {folder}: {fault.strerror or fault}") from fault
 
 
 def _umask():

@@ -12,9 +12,16 @@ import numpy as np
 
 from engine import sets
 from engine.clock import STEPS_PER_BAR
-from engine.errors import EngineError, TakeError
+from engine.errors import EngineError, SetError, TakeError
 from engine.journal import Take
-from engine.performance import Options, Performance, channels_of, names_of, prepare
+from engine.performance import (
+    MOST_BLOCK,
+    Options,
+    Performance,
+    channels_of,
+    names_of,
+    prepare,
+)
 from engine.project import Export
 from engine.records import CAUSE_BIT, NOTE
 from engine.rt import QUANTUM
@@ -23,6 +30,7 @@ from engine.table import Rig
 TAIL_S = 2.0                              # after the last bar, for reverb and delay
 REPLAY_AHEAD_S = 1.0
 DEFAULT_BARS = 64
+FRAME_BYTES, LARGEST_WAV = {"FLOAT": 8, "PCM_24": 6}, (1 << 32) - (1 << 20)     # over it: RF64
 
 
 def caller(rig):
@@ -38,16 +46,20 @@ class Files:
              float, the others 24 bit
     """
 
-    def __init__(self, columns, rate_hz, exact=()):
+    def __init__(self, columns, rate_hz, exact=(), frames=0):
         import soundfile
         self.columns, self.open, self._fault = columns, {}, soundfile.LibsndfileError
         self.hash = hashlib.sha256()
         for path in columns:
             try:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
+                if Path(path).is_dir():
+                    raise IsADirectoryError(0, "it is a folder; give a file's name")
+                open(f"{path}.part", "wb").close()      # says why not, where soundfile does not
                 kind = "FLOAT" if path in exact else "PCM_24"
+                large = frames * FRAME_BYTES[kind] > LARGEST_WAV
                 self.open[path] = soundfile.SoundFile(f"{path}.part", "w", rate_hz, 2, kind,
-                                                      format="WAV")
+                                                      format="RF64" if large else "WAV")
             except (OSError, soundfile.LibsndfileError) as fault:
                 self.drop()
                 raise EngineError(f"cannot write {path}: {_reason(fault)}") from fault
@@ -97,8 +109,8 @@ def _reason(fault):
     return str(getattr(fault, "strerror", None) or fault)
 
 
-def _files(options, tables, default):
-    """The files that the options ask for, opened."""
+def _files(options, tables, default, frames):
+    """The files that the options ask for, opened, for so many frames."""
     columns, exact, first = {}, set(), 4
     if options.out or not options.project:
         columns[str(options.out or default)] = 0
@@ -111,7 +123,7 @@ def _files(options, tables, default):
     for at, name in enumerate(names_of(tables)):
         stems = {str(folder / f"{name}.wav"): first + 2 * at for folder in folders}
         columns, exact = columns | stems, exact | set(stems)
-    return Files(columns, options.rate_hz, exact)
+    return Files(columns, options.rate_hz, exact, frames)
 
 
 def _run(rig, files, total, block, rate_hz, before, progress, stops=()):
@@ -154,7 +166,7 @@ def _render(options, progress):
         conductor, rig = stage.conductor, stage.rig
         total = stage.clock.sample_of(options.bars * STEPS_PER_BAR) + round(
             TAIL_S * options.rate_hz)
-        files = _files(options, [stage.table], f"{stage.made.name}.wav")
+        files = _files(options, [stage.table], f"{stage.made.name}.wav", total)
 
         def before(position, frames):
             conductor.advance(position + frames + QUANTUM)     # a block may need one quantum more
@@ -170,9 +182,9 @@ def _render(options, progress):
         before(total, 0)
         if stage.recorder:
             stage.recorder.close(total)
-            if stage.recorder.fault:
-                raise TakeError(stage.recorder.fault)
         files.finish()
+        if stage.recorder and stage.recorder.fault:
+            raise TakeError(f"{stage.recorder.fault}; the sound is written")
         return report | {
             "set": stage.made.name, "bars": options.bars, "bpm": stage.made.bpm,
             "notes": counts[0], "events_sha256": events.hexdigest(), **rig.counters(),
@@ -189,6 +201,8 @@ def _render(options, progress):
 def replay(path, out, options=None, progress=None):
     """A take, rendered again without the model; out None: only what `options` ask for."""
     options = dataclasses.replace(options or Options(), out=out)
+    if options.block is not None and not 1 <= options.block <= MOST_BLOCK:
+        raise SetError(f"block must be 1..{MOST_BLOCK}, got {options.block}")
     with Export(options, path) as export:
         if options.midi and not (out or options.stems or options.project):
             return export.finish({"set": Take(path).head["set"], "whole": Take(path).whole})
@@ -212,7 +226,7 @@ def _replay(path, options, progress):
     rig.load(all_tables[0])
     for entry, table in zip(take.tables[1:], all_tables[1:], strict=True):
         tables[entry["sample"]] = (entry["deck"], table)
-    files = _files(options, all_tables, None)
+    files = _files(options, all_tables, None, take.samples)
     events, at = take.events, [0]
 
     def before(position, frames):

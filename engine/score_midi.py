@@ -118,7 +118,7 @@ def _cut(keys, score):
             key.end = key.tick                      # nothing of it is left
             continue
         if before is not None:
-            before.end = min(before.end, key.tick)
+            before.end = min(before.end, max(before.tick + 1, key.tick - 1))   # off, then on
         sounding[place] = key
     for some in keys.values():
         some[:] = [key for key in some if key.end > key.tick]

@@ -74,6 +74,10 @@ class Set:
         self.bpm = check_bpm(self.bpm)
         if not isinstance(self.prompt, str) or not self.prompt.strip():
             raise SetError("prompt is empty: give the model a few words to begin with")
+        try:
+            self.prompt.encode()
+        except UnicodeEncodeError:
+            raise SetError("prompt is no UTF-8 text: write it in that encoding") from None
         check_tokens_per_bar(self.tokens_per_bar)
         check_temperature(self.temperature)
         self._check_kinds()
@@ -99,6 +103,7 @@ class Set:
                 ("master", tuple | list, "a tuple of effects, (A,) for one"),
                 ("links", tuple | list, "a tuple of Link and Trigger rows, (A,) for one"),
                 ("chat", bool, "True or False"),
+                ("key_part", str, "the name of a part"),
                 ("tuning", Equal | Tuning, 'a Tuning("scale.scl")')):
             value = getattr(self, name)
             if not isinstance(value, kind):

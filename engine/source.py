@@ -63,7 +63,9 @@ class Source:
             pair = self.supervised.front()
             if pair is None:
                 if self.poll() != "ready":
-                    raise ModelError("the model stopped while it was being calibrated")
+                    why = self.supervised.error
+                    raise ModelError("the model stopped while it was being calibrated"
+                                     + (f": {why}" if why else ""))
                 if time.monotonic() > end:
                     raise ModelError(f"the model gave no record in {timeout_s:.0f} s")
                 time.sleep(0.001)

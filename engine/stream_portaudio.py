@@ -269,7 +269,8 @@ def choose(name, found):
     raises DeviceError  none fits, or there is none at all
     """
     if not found:
-        raise DeviceError("no sound device found; play to a file, or see ./stage doctor")
+        raise DeviceError("no sound device found; `render` writes a file, `play --audio null` "
+                          "needs no device, ./stage doctor tells more")
     if name is None:
         return next((d for d in found if d.default), found[0])
     wanted = str(name).strip().lower()

@@ -14,7 +14,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import torch
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
@@ -196,6 +195,10 @@ def load_model(source, name, config, count, local):
     if missing := sorted(info["missing_keys"]):
         raise ModelError(f"the weights of {name!r} lack {len(missing)} tensors, {missing[0]} among "
                          "them: give a whole checkpoint of a causal language model")
+    for tensor, weight in model.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise ModelError(f"the weights of {name!r} hold what is no finite number, in {tensor}: "
+                             "download them again")
     return model.eval().requires_grad_(False)
 
 
@@ -221,7 +224,7 @@ def load(name, context=None):
         local = True                      # only what the hub's cache on this machine holds
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=local)
-    except (OSError, ValueError, KeyError, HFValidationError, HfHubHTTPError) as error:
+    except Exception as error:            # a config may be wrong in any way
         raise explain(error, str(name)) from None
     check_config(config, str(name))
     if weight_hash and not any(Path(source).glob("*.safetensors")):

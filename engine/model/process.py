@@ -45,9 +45,9 @@ def default_threads():
     return max(1, (os.cpu_count() or 1) - 2)
 
 
-def sweep():
+def sweep(prefix=PREFIX):
     """Removes what killed stages left in shared memory: folders, and workers that were stopped."""
-    for folder in shared_folder().glob(f"{PREFIX}*"):
+    for folder in shared_folder().glob(f"{prefix}*"):
         with contextlib.suppress(OSError, ValueError):        # held by its stage, or not ours
             with open(folder / LOCK) as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,6 +73,9 @@ class Worker:
 
     def __init__(self, settings):
         self.settings = {"threads": default_threads(), **settings}
+        model = str(self.settings.get("model", ""))
+        if model != "embedded" and os.path.exists(os.path.expanduser(model)):
+            self.settings["model"] = os.path.abspath(os.path.expanduser(model))   # from any folder
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=shared_folder()))
         self._lock = open(self.folder / LOCK, "w")    # until this process ends, however it ends
         fcntl.flock(self._lock, fcntl.LOCK_EX)

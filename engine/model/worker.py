@@ -247,7 +247,7 @@ def attempt(folder, settings):
     except EngineError as error:
         write(folder, "error.json", {"message": str(error)})
         return 1
-    except (OSError, RuntimeError, ValueError, MemoryError) as error:
+    except Exception as error:
         line = (str(error).strip().splitlines() or [""])[0][:200]
         said = f"the model stopped ({type(error).__name__}: {line}): try another, or 'embedded'"
         write(folder, "error.json", {"message": said})

@@ -1,6 +1,7 @@
 """The stage's end of the wires process: starts it, feeds it, reads what surfaces ask. Thread:
 control."""
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import EngineError
-from engine.model.process import ROOT, environment
+from engine.model.process import LOCK, ROOT, environment, sweep
 from engine.records import COMMAND, FEED, MESSAGE
 from engine.ring import Ring, shared_folder
 from engine.wires.board import STAGE_NS, Board
@@ -36,7 +37,10 @@ class Wires:
 
     def __init__(self, settings):
         self.settings, self.version, self.values = settings, 0, np.zeros(0)
+        sweep(PREFIX)
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=shared_folder()))
+        self._lock = open(self.folder / LOCK, "w")    # until this process ends, however it ends
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.board = Board(self.folder / BOARD, new=True)
         self.commands = Ring(self.folder / "commands", COMMAND, slots=COMMANDS)
         self.feed = Ring(self.folder / "feed", FEED, slots=FEEDS)
@@ -55,6 +59,7 @@ class Wires:
                            "entries": [e.data() for e in entries]})
         (self.folder / "registry.part").write_text(text)
         os.replace(self.folder / "registry.part", self.folder / REGISTRY)
+        (self.folder / f"values-{self.version - 2}").unlink(missing_ok=True)    # read by nobody now
 
     def start(self):
         """Launches the process and waits until it listens.
@@ -123,6 +128,7 @@ class Wires:
                 self.process.kill()
                 self.process.wait()
             self.process = None
+        self._lock.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -7,6 +7,7 @@ Thread: control.
 """
 import gzip
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,12 @@ NAMES = tuple(name for names in HELD_OUT.values() for name in names)
 
 def sections(path):
     """The sections of one packed file, without the end marks."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        text = file.read()
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as fault:
+        raise ModelError(f"training: {path} is no whole gzip file of UTF-8 text ({fault}): get it "
+                         "again") from fault
     return [part.strip() for part in text.split(END) if part.strip()]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -54,6 +54,9 @@ def prepare(data, out, say=tell):
     """Tokenizer and packed ids in `out`, made once: (train ids, held-out ids, held-out bytes)."""
     if not (out / "corpus.json").exists():
         train, held = corpus.read(data)
+        if not train or not held:
+            raise ModelError(f"training: {data} holds no text to "
+                             f"{'train on' if held else 'hold out'}: give the whole data folder")
         say(f"{len(train)} sections to train on, {len(held)} held out; training the tokenizer")
         tokenizer = corpus.train_tokenizer(train)
         tokenizer.save(str(out / "tokenizer.json"))
@@ -62,9 +65,20 @@ def prepare(data, out, say=tell):
         sizes = {"held_bytes": sum(len(t.encode()) for t in held), "held_sections": len(held),
                  "train_bytes": sum(len(t.encode()) for t in train)}
         (out / "corpus.json").write_text(json.dumps(sizes))
-    sizes = json.loads((out / "corpus.json").read_text())
-    return (np.load(out / "train.npy", mmap_mode="r"), np.load(out / "held.npy", mmap_mode="r"),
-            sizes["held_bytes"])
+    try:
+        sizes = json.loads((out / "corpus.json").read_text())
+        train, held = (np.load(out / f"{name}.npy", mmap_mode="r") for name in ("train", "held"))
+        found = train, held, sizes["held_bytes"]
+        if not (out / "tokenizer.json").is_file():
+            raise ValueError("tokenizer.json is missing")
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise ModelError(f"training: what {out} holds of the text is damaged ({fault}): remove "
+                         f"{out / 'corpus.json'}, and it is made again") from fault
+    if min(len(train), len(held)) < 2 * CONTEXT + 2:
+        raise ModelError(f"training: {data} holds {len(train)} and {len(held)} tokens, "
+                         f"{2 * CONTEXT + 2} are needed to train on and to hold out: give more "
+                         "text")
+    return found
 
 
 def optimisers(model):
@@ -128,9 +142,13 @@ def restore(out, model, opts):
     path = out / "state.safetensors"
     if not path.exists():
         return {"step": 0, "seconds": 0.0, "log": []}
-    with safe_open(path, "pt") as file:
-        progress = json.loads(file.metadata()["progress"])
-    flat = load_file(path)
+    try:
+        with safe_open(path, "pt") as file:
+            progress = json.loads(file.metadata()["progress"])
+        flat = load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as fault:
+        raise ModelError(f"training: {path} is damaged ({fault}): put an older one there, or "
+                         "remove it to begin anew") from fault
     with torch.no_grad():
         for name, p in model.named_parameters():
             p.copy_(flat[f"model.{name}"])
