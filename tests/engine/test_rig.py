@@ -5,7 +5,7 @@ from toys import BELL, BROKEN, DUCK, GAIN, STEADY, play, rig_of
 
 from engine.errors import EngineError, SetError
 from engine.parts import Fx, Part
-from engine.records import CHOKE, NOTE, PANIC
+from engine.records import CHOKE, NOTE, OFF, PANIC, SLIDE
 from engine.rig_words import EVENT_BYTES
 from engine.table import Rig, Table
 
@@ -85,6 +85,36 @@ def test_a_slide_moves_the_held_voice_without_a_strike():
     spectrum = np.abs(np.fft.rfft(out[24000:36000] * np.hanning(12000)))
     assert abs(np.argmax(spectrum) * 4.0 - 440.0) < 6.0
     assert rig.counters()["strikes"] == 1
+
+
+@pytest.mark.parametrize("pitch_hz", [880.0, 0.0])
+def test_a_strike_that_waits_for_a_stolen_voice_hears_its_end(pitch_hz):
+    """Sixteen keys are held, a 17th is struck and let go while the stolen voice fades."""
+    rig = rig_of({"pad": Part(STEADY, voices=16)})
+    for k in range(16):
+        rig.push(0, NOTE, length=3600 * 48000, pitch_hz=200.0 + 10 * k, level=0.05)
+    play(rig, 480)
+    rig.push(0, NOTE, length=3600 * 48000, pitch_hz=880.0, level=0.9)
+    play(rig, 48)
+    rig.push(0, OFF, pitch_hz=pitch_hz)
+    play(rig, 48)
+    for k in range(16):
+        rig.push(0, OFF, pitch_hz=200.0 + 10 * k)
+    play(rig, 48000)
+    assert np.all(play(rig, 480) == 0.0)
+
+
+@pytest.mark.parametrize("voices", [1, 4])
+def test_a_slide_right_after_a_choke_is_struck(voices):
+    rig = rig_of({"a": Part(STEADY, voices=voices, choke="g"),
+                  "b": Part(STEADY, voices=1, choke="g")})
+    rig.push(0, NOTE, length=96000, pitch_hz=200.0, level=0.5)
+    play(rig, 960)
+    rig.push(0, NOTE, part=1, length=32, pitch_hz=200.0, level=0.5)
+    play(rig, 64)
+    rig.push(0, NOTE, length=48000, pitch_hz=300.0, level=0.5, flags=SLIDE)
+    play(rig, 4800)
+    assert np.abs(play(rig, 480)).max() > 0.3
 
 
 def test_parameters_glide_and_reject_what_is_no_number():
