@@ -41,9 +41,12 @@ class Recorder:
             else (on a stage, which may be killed) at once: what was there becomes NAME.before
     """
 
+    _aside = None
+
     def __init__(self, path, head, whole=False):
         self.path, self.fault, self.states, self._events = Path(path), "", False, []
-        self._aside = Path(f"{path}.part") if whole else None
+        if whole:
+            self._aside = Path(f"{path}.part")
         try:
             if not whole and self.path.is_file():
                 os.replace(self.path, f"{path}.before")

@@ -29,9 +29,9 @@ class Export:
 
     def __init__(self, options, take=None):
         self.asked, self.options, self.take, self.aside = options, options, take, None
-        distinct(**{"the take": take, "--record": options.record, "--out": options.out,
-                    "--midi": options.midi, "--stems": options.stems,
-                    "--project": options.project})
+        files = {"--record": options.record, "--out": options.out, "--midi": options.midi}
+        distinct(**{"the take": take}, **files)
+        distinct(**files, **{"--stems": options.stems, "--project": options.project})
         if options.midi and Path(options.midi).is_dir():
             raise EngineError(f"cannot write {options.midi}: it is a folder; give a file's name")
 
@@ -49,8 +49,8 @@ class Export:
             if target == Path.cwd():
                 raise EngineError(f"cannot write {self.asked.project}: it is the folder you are "
                                   "in; go out of it, or give another")
-        if self.asked.midi and not Path(self.asked.midi).parent.is_dir():
-            _made(Path(self.asked.midi).parent)
+        if self.asked.midi:
+            _make_parent(Path(self.asked.midi))
         self.aside = _room(target, self.asked)
         record = self.asked.record
         if self.take is None:
@@ -86,8 +86,8 @@ class Export:
 
 def _room(path, asked):
     """A folder of our own beside a path, where a rename puts things in place at once."""
+    _make_parent(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         if asked.project:
             aside.chmod(0o777 & ~_umask())
@@ -96,11 +96,11 @@ def _room(path, asked):
         raise EngineError(f"cannot write {path}: {fault.strerror or fault}") from fault
 
 
-def _made(folder):
+def _make_parent(path):
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
-        raise EngineError(f"cannot write into {folder}: {fault.strerror or fault}") from fault
+        raise EngineError(f"cannot write {path}: {fault.strerror or fault}") from fault
 
 
 def _umask():

@@ -85,6 +85,26 @@ def test_bf16_rounds_to_nearest():
     assert np.array_equal(from_bf16(to_bf16(back)), back) and np.isinf(back[-1])
 
 
+def test_a_stages_take_keeps_the_one_before_and_a_renders_comes_whole(tmp_path):
+    path = tmp_path / "a.take"
+
+    def recorder(name, **more):
+        made = Recorder(path, {"set": name}, **more)
+        made.table(0, 0, "x", "toy", 1)
+        return made
+    recorder("one").close(1)
+    stage = recorder("two")
+    stage.flush()
+    assert Take(path).head["set"] == "two" and Take(tmp_path / "a.take.before").head["set"] == "one"
+    stage.close(1)
+    for ending in ("shut", "close"):
+        render = recorder(ending, whole=True)
+        assert Take(path).head["set"] == "two"
+        render.close(1) if ending == "close" else render.shut()
+    assert Take(path).head["set"] == "close" and Take(path).whole
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.take", "a.take.before"]
+
+
 def test_shut_twice_is_once(tmp_path):
     recorder = written(tmp_path / "a.take")
     recorder.shut()

@@ -1,6 +1,8 @@
 """A folder for a DAW: stems that sum to what the masters were given, and everything beside them."""
 import csv
 import errno
+import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -287,6 +289,19 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(house, tmp_path, monkeypatch
     with pytest.raises(EngineError, match="No space left.*is the disk full"):
         replay(house[0] / "performance.take", None, Options(project=str(tmp_path / "song")))
     assert not list(tmp_path.iterdir())
+
+
+def test_notes_may_lie_elsewhere_than_the_project(house, tmp_path):
+    """In a folder that is not there yet, in the project that is replaced, on another disk."""
+    take, song = house[0] / "performance.take", tmp_path / "new" / "song"
+    other = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    try:
+        for notes in (tmp_path / "a.mid", other / "a.mid", tmp_path / "deep" / "er" / "a.mid"):
+            replay(take, None, Options(project=str(song), midi=str(notes)))
+            assert notes.is_file() and (song / "project.dawproject").is_file()
+    finally:
+        shutil.rmtree(other)
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["song"]
 
 
 def test_where_midi_cannot_be_written_is_said_before_anything_is_rendered(tmp_path):

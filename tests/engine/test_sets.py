@@ -53,10 +53,47 @@ def test_a_good_set_is_read():
     ("SET = Set(", "SET = Set((", r"line 8: not readable"),
     ("from synths.kick import KICK", "from synths.kik import KICK", r"line 5: no module"),
     ("from synths.kick import KICK", "def f(): pass", r"line 5: a set holds"),
+    ('"kick": Part', '"glöck": Part', r"line 8: parts\['glöck'\]: a name has letters a to z"),
+    ('"kick": Part', f'"{"k" * 33}": Part', r"a name has .* at most 32"),
+    ("parts={", "sends={'my reverb': 1}, parts={", r"sends\['my reverb'\]: a name has"),
+    ("parts={", "directions=('föö',), parts={", r"directions: 'föö': a name has"),
+    ("parts={", "prompt='\\ud800', parts={", r"prompt is no UTF-8 text"),
+    ('key_part="kick"', 'key_part=["kick"]', r"key_part must be the name of a part"),
+    ("voices=2", "choke=('a',)", r"choke must be a name"),
+    ("from synths.kick import KICK", "from engine.ring import Ring", r"line 5: a set imports "
+     r"engine.sets, .* not 'engine.ring'"),
+    ("-3.0 - 3.0", "9 * 9000000000 * 9000000000", r"line 7: that is too large"),
+    ("-3.0 - 3.0", "(1,) * 2", r"line 7: only numbers multiply"),
+    ("-3.0 - 3.0", f"{'x' * 3000!r} + {'y' * 3000!r}", r"line 7: that is too large"),
 ])
 def test_anything_else_is_refused_with_its_line(old, new, said):
     with pytest.raises(SetError, match=said):
         sets.read(GOOD.replace(old, new), "good.py")
+
+
+@pytest.mark.parametrize("text", ["A = 1\n" * 450, "#" * (300 << 10)])
+def test_a_file_too_long_is_refused_before_it_is_parsed(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(sets.ast, "parse", None)
+    path = tmp_path / "long.py"
+    path.write_text(text)
+    with pytest.raises(SetError, match=r"long.py: a set has at most 400 lines, 256 kB"):
+        sets.load(str(path))
+
+
+@pytest.mark.parametrize("made", ['Ring("FILE", "i8", 64)', 'Recorder("FILE", {})',
+                                  'Board("FILE", new=True)'])
+def test_a_set_opens_no_file(made, tmp_path):
+    """Not what a set may import, and not by the name of a class that a module of ours uses."""
+    file = tmp_path / "precious"
+    file.write_text("precious")
+    module = {"Ring": "engine.ring", "Recorder": "engine.journal",
+              "Board": "engine.wires.board"}[made.split("(")[0]]
+    text = f"from {module} import {made.split('(')[0]}\nA = {made.replace('FILE', str(file))}\n"
+    with pytest.raises(SetError, match="line 1: a set imports"):
+        sets.read(text, "friend.py")
+    assert file.read_text() == "precious"
+    with pytest.raises(SetError, match="cannot be called|has no"):
+        sets.read("from engine.sets import Table\nA = Table({})\n", "friend.py")
 
 
 def test_nothing_of_the_set_runs(tmp_path):

@@ -32,6 +32,14 @@ def test_rows_say_what_is_written(house):
     assert (fine.message, fine.range, fine.invert) == (Message("cc", 1, 33), (0.2, 1.5), True)
 
 
+@pytest.mark.parametrize("row", [
+    'message = "cc 1", target = "/a", channel = NUMBER', 'message = NUMBER, target = "/a"',
+    'message = "cc 1", target = "/a", range = [1, NUMBER]'])
+def test_a_number_that_python_does_not_write_out_is_one_line(row):
+    with pytest.raises(SetError, match="^f, row 1: .*a number as long as that"):
+        read(f"controls = [ {{ {row.replace('NUMBER', '0x' + 'f' * 5000)} }} ]", "f")
+
+
 @pytest.mark.parametrize("text", [
     "cc 21", "cc 21/53", "note 0", "notes", "notes 36-59", "bend", "pressure", "pressure 4",
     "program", "program 127", "nrpn 16383"])

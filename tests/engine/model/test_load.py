@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForMaskedLM
 
 from engine.errors import ModelError
@@ -77,7 +78,24 @@ def missing(checkpoint, folder):
     return folder / "nowhere", "no such folder"
 
 
-CASES = [truncated, garbled, pickled, lacking, mute, masked, foreign, empty, a_file, missing]
+def not_finite(checkpoint, folder):
+    path = copy(checkpoint, folder)
+    [file] = path.glob("*.safetensors")
+    weights = load_file(file)
+    weights["model.layers.1.mlp.down_proj.weight"][3, 5] = float("nan")
+    save_file(weights, file, {"format": "pt"})
+    return path, "no finite number, in model.layers.1.mlp.down_proj.weight"
+
+
+def headless(checkpoint, folder):
+    path = copy(checkpoint, folder)
+    config = json.loads((path / "config.json").read_text()) | {"num_attention_heads": 0}
+    (path / "config.json").write_text(json.dumps(config))
+    return path, "cannot be loaded"
+
+
+CASES = [not_finite, headless, truncated, garbled, pickled, lacking, mute, masked, foreign, empty,
+         a_file, missing]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)

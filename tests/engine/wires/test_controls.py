@@ -83,6 +83,20 @@ def desk(target, message="cc 16", **more):
     return Desk([Row(row.message, target, **more)])
 
 
+def test_a_command_that_asks_for_another_is_carried_out_once():
+    """A control that forgets a row whose key is held: what lets the key go is sent meanwhile."""
+    d, asked = desk("/tap", "note 40"), []
+
+    def command(address, *_):
+        asked.append(address)
+        if len(asked) == 1:
+            d.controls._send("/next", (), "", TRIGGER, 0)
+        return True
+    d.controls._command = command
+    d.controls._send("/tap", (), "", TRIGGER, 0)
+    assert asked == ["/tap", "/next"] and not d.controls._waiting
+
+
 # ---- pickup
 def test_a_knob_waits_until_it_comes_by_the_value():
     d = desk("/temperature")                                  # stands at 1.0, the middle

@@ -18,6 +18,7 @@ SCENE = Entry("/scene", "trigger", "s", choices=("ebb", "flood"))
 PROMPT = Entry("/prompt", "trigger", "s")
 MUTE, NEXT, PLAY = (Entry("/mute", "trigger", "i"), Entry("/next", "trigger", ""),
                     Entry("/play", "trigger", "ff"))
+RELEASE = Entry("/release", "trigger", "s")
 PANICS, TOKEN = Entry("/panic", "trigger", ""), Entry("/token", "out", "s")
 
 
@@ -31,6 +32,7 @@ PANICS, TOKEN = Entry("/panic", "trigger", ""), Entry("/token", "out", "s")
     (SCENE, "f", (1.0,), ((), "flood")), (MUTE, "f", (1.0,), ([1.0], "")),
     (MUTE, "F", (False,), ([0.0], "")), (PLAY, "fi", (60.0, 1), ([60.0, 1.0], "")),
     (NEXT, "", (), ((), "")), (NEXT, "f", (1.0,), ((), "")), (NEXT, "T", (True,), ((), "")),
+    (RELEASE, "", (), ((), "")), (RELEASE, "s", ("a.b",), ([], "a.b")),
     (NEXT, "f", (0.0,), None), (NEXT, "F", (False,), None),
 ])
 def test_a_message_becomes_what_the_entry_wants(entry, tags, values, given):

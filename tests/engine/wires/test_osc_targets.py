@@ -7,6 +7,7 @@ import pytest
 from engine.errors import EngineError
 from engine.wires import osc_targets
 from engine.wires.addresses import Addresses
+from engine.wires.datagram import Refusal, message, read
 from engine.wires.osc_targets import Target, Targets, resolved
 
 
@@ -57,6 +58,22 @@ def test_of_two_programs_on_a_tablet_the_one_that_sends_is_meant(targets):
     targets._index()
     assert list(targets.of(("192.0.2.7", 9002))) == [second]
     assert len(targets.of(("192.0.2.7", 50123))) == 2
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_nothing_is_sent_to_the_stage_itself(host):
+    """It would come back as a hand's, and take every parameter from the model."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((host, 0))
+        port = sock.getsockname()[1]
+        with pytest.raises(EngineError, match="the stage listens there itself"):
+            Targets(Ends(), sock, [("localhost", port)])
+        made = Targets(Ends(), sock, [("127.0.0.1", port % 65535 + 1)])
+        made.follow(Addresses(["/a"]), 1)
+        asked = read(message("/subscribe/to", "sis", ["127.0.0.1", port, "/a"]))[0]
+        with pytest.raises(Refusal) as refusal:
+            made.subscribe(asked, ("127.0.0.1", 50123), 0.0, lambda *_: None)
+        assert refusal.value.kind == "subscriber" and len(made.all) == 1
 
 
 def test_what_cannot_be_sent_is_counted_and_told_once(targets):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import build_msg
 
@@ -336,6 +337,53 @@ def test_nonsense_is_refused_and_the_socket_stays(stage, said):
         assert await heard(ws) == (CUTOFF, [400.0])
     talk(stage, script)
     assert [one for one in stage.wires.asked() if one[3] != 3] == []
+
+
+def packet(*messages, ahead_s=None):
+    """A bundle of (address, values)."""
+    made = OscBundleBuilder(IMMEDIATELY if ahead_s is None else time.time() + ahead_s)
+    for address, values in messages:
+        made.add_content(OscMessage(build_msg(address, values).dgram))
+    return made.build().dgram
+
+
+def test_each_message_of_a_packet_is_taken_or_refused_for_itself(stage):
+    before = refused(stage, "unknown")
+
+    async def script(ws):
+        await ws.send_bytes(packet(("/nope", [1]), (CUTOFF, [700.0]), ("/nope", [2])))
+        await ws.send_bytes(packet(("/scene", ["drop"]), ahead_s=0.5))
+        await ws.send_bytes(packet(("/scene", ["intro"]), ahead_s=60.0))
+        await asyncio.sleep(0.2)
+    talk(stage, script)
+    found = [one for one in stage.wires.asked() if one[3] != 3]
+    assert [one[:2] for one in found] == [("/scene", []), (CUTOFF, [700.0])] or [
+        one[:2] for one in found] == [(CUTOFF, [700.0]), ("/scene", [])]
+    due_ns = {one[0]: one[4] for one in found}
+    assert due_ns[CUTOFF] == 0 and 0 < due_ns["/scene"] - time.monotonic_ns() < 500_000_000
+    assert refused(stage, "unknown") == before + 2 and refused(stage, "timetag") >= 1
+
+
+def test_a_packet_counts_by_its_messages(stage):
+    before = refused(stage, "rate")
+
+    async def script(ws):
+        for _ in range(60):
+            await ws.send_bytes(packet(*[("/hold", [1])] * 100))
+        await asyncio.sleep(0.3)
+    talk(stage, script)
+    assert refused(stage, "rate") > before + 20
+    assert len([one for one in stage.wires.asked() if one[3] != 3]) < 4000
+
+
+def test_what_is_no_http_is_counted_and_written_nowhere(stage):
+    before, log = refused(stage, "http"), stage.wires.folder / "log"
+    size = log.stat().st_size
+    for said in (b"GET / HTTP/9.9\r\n\r\n", b"\xff\xfe\r\n\r\n", b"GET\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", stage.port), WAIT_S) as sock:
+            sock.sendall(said)
+            sock.recv(1000)
+    assert refused(stage, "http") >= before + 1 and log.stat().st_size == size
 
 
 def test_a_message_too_large_ends_the_socket(stage):

@@ -1,4 +1,5 @@
 """The training recipe on a tiny text: it stops on Ctrl-C, goes on, and its checkpoint loads."""
+import gzip
 import json
 import signal
 
@@ -91,6 +92,33 @@ def test_a_missing_data_folder_is_one_line(tmp_path):
     with pytest.raises(ModelError) as error:
         recipe.train(tmp_path / "nowhere", tmp_path / "out", 1.0, say=Screen())
     assert "gutenberg-simple" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("damage", "said"), [
+    (lambda file: file.write_bytes(file.read_bytes()[:-40]), "books-00.txt.gz is no whole gzip"),
+    (lambda file: file.write_bytes(b"no"), "books-00.txt.gz is no whole gzip"),
+    (lambda file: file.write_bytes(gzip.compress(b"\xff\xfe")), "books-00.txt.gz is no whole gzip"),
+    (lambda file: file.write_bytes(gzip.compress(b"a boat")), "no text to hold out")])
+def test_damaged_text_is_one_line(data, tiny, tmp_path, damage, said):
+    damage(data / "gutenberg-simple" / "books-00.txt.gz")
+    with pytest.raises(ModelError, match=said) as error:
+        recipe.train(data, tmp_path / "out", 1.0, say=Screen())
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["corpus.json", "train.npy", "tokenizer.json",
+                                  "state.safetensors"])
+def test_what_was_made_and_is_damaged_is_one_line(data, tiny, tmp_path, name):
+    out = tmp_path / "out"
+    recipe.train(data, out, 0.02, say=Screen())
+    if name == "tokenizer.json":
+        (out / name).unlink()
+    else:
+        (out / name).write_bytes((out / name).read_bytes()[:20])
+    with pytest.raises(ModelError, match="damaged") as error:
+        recipe.train(data, out, 1.0, say=Screen())
+    assert "\n" not in str(error.value) and name in str(error.value) or name != (
+        "state.safetensors")
 
 
 def test_every_window_is_read_once_a_pass(tiny):
