@@ -65,7 +65,7 @@ class Session:
         play, silence = caller(rig), np.zeros((32, rig.channels), np.float32)
         for _ in range(WARM_QUANTA):
             play(silence, 32)
-        names = [*rig.tables[0].parts, *rig.tables[0].sends]
+        self._names = names = [*rig.tables[0].parts, *rig.tables[0].sends]
         self.connections = Connections(self.options, rig, self.say)
         self.stream = open_stream(rig.process, rig.pointer, rig.channels, rig.rate_hz,
                                   self.options.audio, self.options.block,
@@ -205,6 +205,8 @@ class Session:
                 self.say("compiling what is new in the saved set")
                 prepare_aside(path)
             table = made.table(rate_hz=self.options.rate_hz)
+            new = [name for name in (*table.parts, *table.sends) if name not in self._names]
+            table.place([*self._names, *new])  # ports keep their names: what is new has none
             meter = self.performance.meter
             directions = load_all(made.directions, meter.descriptor)
             links_of(made, table, meter.named(directions))
@@ -221,6 +223,9 @@ class Session:
         self.conductor.adopt(made, table, directions)
         self.actions.at_bar("the saved set")
         self.conductor.at_bar["registry"] = lambda step: self.connections.register(made, table)
+        new = [name for name in (*table.parts, *table.sends) if name not in self._names]
+        if new and self.rig.channels > 4:
+            self.say(f"{' and '.join(new)}: on the main output alone until the next start")
         self.say("the saved set takes over at the next bar" + (
             f"; its {' and '.join(later)} from the next start" if later else ""))
 

@@ -18,6 +18,7 @@ class Entry:
     kind     "value": a later one may overtake it; "trigger": never lost; "out": only sent
     tags     OSC type tags of its arguments: "f", "i", "s"; "" for none
     path     the parameter of the set that it moves ("bass.cutoff_hz"), "" for an action
+    state    a trigger that also stands at a value: a mute
     """
     address: str
     kind: str
@@ -30,6 +31,12 @@ class Entry:
     about: str = ""
     path: str = ""
     choices: tuple = ()
+    state: bool = False
+
+    @property
+    def shows(self):
+        """Whether surfaces are told the one value that it stands at."""
+        return (self.kind == "value" or self.state) and len(self.tags) == 1
 
     def data(self):
         return asdict(self)
@@ -44,7 +51,8 @@ VERBS = (
     Entry("/next", "trigger", "", about="the next section at the next bar"),
     Entry("/prompt", "trigger", "s", about="a new text for the model, after what has been heard"),
     Entry("/temperature", "value", "f", 0.0, 2.0, 0.9, about="how freely the model chooses"),
-    Entry("/hold", "trigger", "i", about="1 holds the model, 0 lets it go on"),
+    Entry("/hold", "trigger", "i", about="1 holds the model, 0 lets it go on",
+          state=True),
     Entry("/sweep", "value", "f", -1.0, 1.0, 0.0, about="the DJ filter, over two bars"),
     Entry("/tempo", "value", "f", 20.0, 400.0, 120.0, unit="bpm", about="the tempo from now on"),
     Entry("/ramp", "trigger", "ff", 20.0, 400.0, 120.0, unit="bpm",
@@ -110,7 +118,7 @@ def entries(made, features=()):
     for part in made.parts:
         found += [
             Entry(f"/mute/{part}", "trigger", "i",
-                  about=f"1 mutes {part} at the next bar, 0 opens it"),
+                  about=f"1 mutes {part} at the next bar, 0 opens it", state=True),
             Entry(f"/play/{part}", "trigger", "ff", 0.0, 127.0, 60.0,
                   about=f"strikes {part}: pitch (60 is middle C), level 0..1; held until let go"),
             Entry(f"/let_go/{part}", "trigger", "f", 0.0, 127.0, 60.0,

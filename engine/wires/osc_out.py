@@ -55,7 +55,7 @@ class Out:
         """Another registry."""
         self.entries, self.addresses = entries, addresses
         self._heads = [head(entry.address, entry.tags) for entry in entries]
-        self._is_value = np.array([e.kind == "value" and len(e.tags) == 1 for e in entries], bool)
+        self._is_value = np.array([e.shows for e in entries], bool)
         self._flowing, self._sent_s, self._events = {}, {}, []
         self.targets.follow(addresses, len(entries))
 

@@ -78,7 +78,7 @@ class Socket:
             query.stage.values)
         for address, known in self.wants.items():
             entry = entries[exact[address]]
-            if entry.kind != "value" or self._quiet_s.get(address, 0.0) > now_s:
+            if not entry.shows or self._quiet_s.get(address, 0.0) > now_s:
                 continue
             number = float(values[exact[address]])
             if np.float32(number) != np.float32(known):

@@ -30,7 +30,8 @@ def present(entry, number):
 
 def attributes(entry):
     """The attributes of an entry that do not change while it is there."""
-    found = {"FULL_PATH": entry.address, "ACCESS": ACCESS[entry.kind], "TYPE": entry.tags or BANG}
+    found = {"FULL_PATH": entry.address, "ACCESS": ACCESS["value" if entry.state else entry.kind],
+             "TYPE": entry.tags or BANG}
     if entry.about:
         found["DESCRIPTION"] = entry.about
     limits = _limits(entry)

@@ -89,6 +89,15 @@ def test_a_fader_moves_its_parameter_and_the_others_see_it(live):
         "/a/bass/resonance", [])), "the echo")
 
 
+def test_a_mute_and_a_hold_are_told_to_the_others(live):
+    for address in ("/mute/kick", "/hold"):
+        for on in (1, 0):
+            live.ear.heard.pop(address, None)
+            live.client.send_message(address, on)
+            until(lambda address=address, on=on: live.ear.listen().get(address, [None])[-1] == [on],
+                  f"{address} {on}")
+
+
 def test_what_is_heard_goes_out(live):
     until(lambda: {"/beat", "/token", "/note"} <= set(live.ear.listen()), "beat, token and note")
     bar, beat = live.ear.heard["/beat"][-1]
