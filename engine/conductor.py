@@ -151,6 +151,8 @@ class Conductor:
     def advance(self, until_sample):
         """Sends the events of every step that begins before a sample; none is done twice, even if
         something in it fails."""
+        if self._shut and not self.clock.rolls:              # no bar line comes
+            self._reopen(self.rig.sample + round(FADE_S * self.clock.rate_hz))
         while (self.clock.rolls and self.clock.sample_of(self.step) < until_sample
                and not self.finished):
             self.step += 1
@@ -167,8 +169,8 @@ class Conductor:
             self.tune(self.clock.sample_of(step))
         frames, late = self._due(step)
         sample = self.clock.sample_of(step)
-        if step >= self._silent_until:
-            self.reopen(sample)
+        if self._shut and step >= self._silent_until:
+            self._reopen(sample)
         for frame in frames:
             self.frame = frame
             self.text.append(frame.text)
@@ -260,15 +262,12 @@ class Conductor:
         for start in sorted({0} | {at for at in self._starts if at > self.rig.sample}):
             self.send(self.rig.push(start, PANIC, self.deck, cause=cause))
         self.send(self.rig.fade(0, self.deck, 0.0, ENTRY_S, cause=cause))
-        if not self.clock.rolls:
-            self.reopen(self.rig.sample + round(FADE_S * self.clock.rate_hz))
 
-    def reopen(self, sample):
+    def _reopen(self, sample):
         """After a panic the deck is heard again, from a sample on."""
-        if self._shut:
-            self._shut, self._silent_until = False, min(self._silent_until, self.step)
-            self.send(self.rig.fade(sample, self.deck, 1.0, ENTRY_S,
-                                    cause=self.why("panic", "on after the panic")))
+        self._shut, self._silent_until = False, min(self._silent_until, self.step)
+        self.send(self.rig.fade(sample, self.deck, 1.0, ENTRY_S,
+                                cause=self.why("panic", "on after the panic")))
 
     def leave(self):
         """The end: silence; what links have acted on and nobody heard is kept in the take."""

@@ -111,15 +111,16 @@ def _cut(keys, score):
                             key=lambda pair: (pair[1].tick, -pair[1].end)):
         midi = score.lines[name].midi
         place = midi.port, key.channel, None if midi.mpe else key.key
-        before = sounding.get(place)
+        whose, before = sounding.get(place, ("", None))
         if before is not None and before.tick == key.tick:
             before.end, before.velocity = max(before.end, key.end), max(before.velocity,
                                                                         key.velocity)
             key.end = key.tick                      # nothing of it is left
             continue
         if before is not None:
-            before.end = min(before.end, max(before.tick + 1, key.tick - 1))   # off, then on
-        sounding[place] = key
+            # in a track an end comes before a beginning; between two tracks nothing says so
+            before.end = min(before.end, max(before.tick + 1, key.tick - (whose != name)))
+        sounding[place] = name, key
     for some in keys.values():
         some[:] = [key for key in some if key.end > key.tick]
 

@@ -38,7 +38,6 @@ class Transport:
         sample = c.clock.sample_of(c.step)
         for part in range(len(c.rig.tables[c.deck].parts)):
             c.send(c.rig.push(sample, OFF, c.deck, part, cause=c.why("transport", "stop")))
-        c.reopen(sample)
         if c.midi:
             c.midi.transport(sample, CLOCK_STOP)
 

@@ -77,6 +77,8 @@ class Why:
         kind, number = int(row["kind"]), int(row["flags"]) >> CAUSE_BIT
         if kind == MIDI:
             return self._message(int(row["length"]))
+        if kind == PANIC and not number:                     # the board's, past the conductor
+            return {"by": "panic", "text": "panic"}
         if number in self._causes:
             seq = int(row["length"]) - 1 if kind == TARGET else -1
             return self._told(self._causes[number], seq, float(row["level"]))

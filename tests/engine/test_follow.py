@@ -32,9 +32,6 @@ class Stage:
         self.ns, self.block, self.heard = BEGIN_NS - 3_000_000_000, 0, []
         self.begin_ns, self.random = self.ns, np.random.default_rng(3)
 
-    def reopen(self, sample):
-        """There was no panic."""
-
     def true_ns(self, sample):
         return self.begin_ns + sample * self.ns_per_sample + self.latency_ns
 

@@ -15,7 +15,7 @@ from engine.midi_parts import velocity_of
 from engine.records import CHOKE, FADE, OFF, PANIC, SLIDE
 from engine.score import Score
 from engine.session import Options, render
-from tests.engine.scores import PARTS, RATE_HZ, event, note, score_of, target
+from tests.engine.scores import PARTS, RATE_HZ, SET, event, note, score_of, target
 
 TICK_S = 60.0 / 120.0 / 960
 
@@ -199,6 +199,21 @@ def test_slides_overlap_and_equal_keys_are_cut(tmp_path):
     assert third[1] == fourth[0] and fourth[1] - fourth[0] == round(2000 / RATE_HZ / TICK_S)
     assert len(notes_of(tracks["keys"])) == 1
     assert notes_of(tracks["keys"])[0][1] == round(105000 / RATE_HZ / TICK_S)
+
+
+def test_a_key_that_two_parts_share_ends_before_the_other_begins_it(tmp_path):
+    """In the other track, of which nothing says that it is read first."""
+    source = SET.replace("Midi(program=33, cc={74: \"cutoff_hz\"})", "Midi(channel=3)").replace(
+        "Part(FM, pan=-0.5)", "Part(FM, midi=Midi(channel=3))")
+    events = [note(0, "keys", 45, 30000), note(24000, "bass", 45, 6000)]
+    _, file, _ = written(tmp_path, events, source=source)
+    merged = mido.merge_tracks(file.tracks)
+    found, tick = [], 0
+    for message in merged:
+        tick += message.time
+        if message.type in ("note_on", "note_off"):
+            found.append((tick, message.type))
+    assert found == [(0, "note_on"), (959, "note_off"), (960, "note_on"), (1200, "note_off")]
 
 
 @pytest.mark.parametrize("ending", [

@@ -156,6 +156,7 @@ def test_a_panic_while_the_music_stands_leaves_the_keys_alive(stop_first):
     run(conductor, 2)
     for verb in ("/stop", "/panic") if stop_first else ("/panic", "/stop"):
         actions.act(verb)
+    conductor.advance(0)
     play(rig, 9600)
     actions.act("/play/bell", (69.0, 0.8))
     assert np.abs(play(rig, 4800)).max() > 0.1
