@@ -23,6 +23,7 @@ from bench.jack import JackServer
 from bench.jack_peer import Peer
 from engine import rig_words as R
 from engine import session
+from engine.connections import MOST_LATER
 from engine.errors import EngineError
 from engine.jack import ports
 from engine.journal import Take
@@ -127,6 +128,25 @@ def test_a_bundle_that_is_timed_waits_for_its_time(live):
     sent_s = time.monotonic()
     until(lambda: live.conductor.hands.held.get("bass.decay_s") == 1.75, "the bundle's time")
     assert before != 1.75 and time.monotonic() - sent_s > ahead_s - 0.05
+
+
+def test_timed_commands_are_bounded_and_a_turn_ends_in_time(live):
+    """3,000 for one moment."""
+    due, step = time.time() + 1.9, live.conductor.step
+    message = OscMessageBuilder("/a/bass/accent")
+    message.add_arg(0.375)
+    for _ in range(30):
+        bundle = OscBundleBuilder(due)
+        for _ in range(100):
+            bundle.add_content(message.build())
+        live.client.send(bundle.build())
+        time.sleep(0.04)
+    until(lambda: any("commands wait for their time" in text for _, text in live.messages),
+          "the refusal")
+    assert len(live.connections._later) <= MOST_LATER
+    until(lambda: not live.connections._later, "their time")
+    until(lambda: abs(value(live, "bass.accent") - 0.375) < 1e-3, "the value")
+    until(lambda: live.conductor.step > step + 16, "the music")
 
 
 def test_panic_reaches_the_rig_past_a_conductor_that_is_stuck(live):

@@ -173,6 +173,17 @@ def test_what_was_saved_while_the_stage_started_takes_over_too(tmp_path, checkpo
         until(lambda: live.conductor.made.bpm == 200, "the set of the file")
 
 
+def test_parts_keep_their_ports_when_a_saved_set_has_others(tmp_path, checkpoint):
+    """The first part goes, one comes: what stays is given out where it was, what is new nowhere."""
+    with started(tmp_path, checkpoint) as live:
+        before = {name: int(word[0]) for name, word in live.rig.tables[0]._places.items()}
+        (tmp_path / "mine.py").write_text(HOUSE.replace('"kick', '"thud'), encoding="utf-8")
+        until(lambda: live.conductor.deck == 1, "the saved set")
+        after = {name: int(word[0]) for name, word in live.rig.tables[1]._places.items()}
+        assert after.pop("thud") == len(before)
+        assert after == {name: place for name, place in before.items() if name != "kick"}
+
+
 def test_a_saved_set_takes_over_on_the_bar(live, kept):
     deck, step = live.conductor.deck, live.conductor.step
     Path(live.options.set).write_text(HOUSE.replace("bpm=240", "bpm=200"), encoding="utf-8")
