@@ -1,5 +1,6 @@
 """Offline: a set rendered against virtual time, and a take rendered again without the model.
 Thread: control."""
+import contextlib
 import ctypes
 import dataclasses
 import hashlib
@@ -44,6 +45,7 @@ class Files:
 
     columns  file path -> first channel;  exact  of them, those that may pass full scale: 32-bit
              float, the others 24 bit
+    frames   how many will come: what no WAV can hold is RF64
     """
 
     def __init__(self, columns, rate_hz, exact=(), frames=0):
@@ -62,6 +64,8 @@ class Files:
                                                       format="RF64" if large else "WAV")
             except (OSError, soundfile.LibsndfileError) as fault:
                 self.drop()
+                with contextlib.suppress(OSError):
+                    os.unlink(f"{path}.part")
                 raise EngineError(f"cannot write {path}: {_reason(fault)}") from fault
 
     def write(self, block):

@@ -153,6 +153,12 @@ def test_what_no_wav_can_hold_is_rf64(frames, kind, tmp_path):
     assert found.format == kind and found.frames == 1000
 
 
+def test_a_file_that_cannot_be_opened_leaves_nothing(tmp_path):
+    with pytest.raises(EngineError, match="cannot write"):
+        Files({str(tmp_path / "a.wav"): 0}, -1)
+    assert not list(tmp_path.iterdir())
+
+
 # what `stage` records, and sets that take over, in bars of 300 bpm
 BAR = 38400
 PADS = '''"""x"""
