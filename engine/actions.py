@@ -30,9 +30,8 @@ class Actions:
     follower   of another clock, or None
     """
 
-    def __init__(self, conductor, say, temperature):
+    def __init__(self, conductor, say):
         self.conductor, self.say = conductor, say
-        conductor.warmth = temperature
         self.pending, self.panics, self.follower, self._tap = "", (), None, Tap()
         self._told_s, self._wanted, self._asked_s, self._amounts = 0.0, None, 0.0, {}
         self.verbs = {

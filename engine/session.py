@@ -80,7 +80,7 @@ class Session:
         while not self.conductor.queue and time.monotonic() < end:
             p.wait()
             self.conductor.arrive()
-        self.actions = Actions(self.conductor, self.say, p.made.temperature)
+        self.actions = Actions(self.conductor, self.say)
         first, blocks = self.rig.sample, 2 * (self.stream.block or 128)
         self.stream.start()                   # ports are connected before the first note
         origin = self.rig.sample + round(START_S * p.clock.rate_hz) + blocks
@@ -205,8 +205,7 @@ class Session:
                 self.say("compiling what is new in the saved set")
                 prepare_aside(path)
             table = made.table(rate_hz=self.options.rate_hz)
-            new = [name for name in (*table.parts, *table.sends) if name not in self._names]
-            table.place([*self._names, *new])  # ports keep their names: what is new has none
+            table.place([*self._names, *self._new(table)])       # ports keep their names
             meter = self.performance.meter
             directions = load_all(made.directions, meter.descriptor)
             links_of(made, table, meter.named(directions))
@@ -216,6 +215,10 @@ class Session:
             return
         self._asked.append(lambda: self._adopt(made, table, directions))
 
+    def _new(self, table):
+        """Its parts and sends that had no ports when the stage started: they get none."""
+        return [name for name in (*table.parts, *table.sends) if name not in self._names]
+
     def _adopt(self, made, table, directions):
         old = self.conductor.made
         later = [name for name in ("model", "seed", "steer_limit_nat", "chat")
@@ -223,8 +226,7 @@ class Session:
         self.conductor.adopt(made, table, directions)
         self.actions.at_bar("the saved set")
         self.conductor.at_bar["registry"] = lambda step: self.connections.register(made, table)
-        new = [name for name in (*table.parts, *table.sends) if name not in self._names]
-        if new and self.rig.channels > 4:
+        if self.rig.channels > 4 and (new := self._new(table)):
             self.say(f"{' and '.join(new)}: on the main output alone until the next start")
         self.say("the saved set takes over at the next bar" + (
             f"; its {' and '.join(later)} from the next start" if later else ""))

@@ -37,7 +37,7 @@ class Scenes(Script):
 def acting():
     conductor, source, rig = stage(live=True, music=Scenes(), master=(GAIN,))
     said = []
-    actions = Actions(conductor, said.append, 0.9)
+    actions = Actions(conductor, said.append)
     conductor.lead = 2400
     source.give(*range(40))
     run(conductor, 3)
@@ -226,5 +226,5 @@ def test_the_seconds_of_the_clock_do_not_move_what_was_sent(acting):
 
 def test_a_fader_of_the_effects_is_a_parameter_too():
     conductor, source, _ = stage(live=True, master=(Fx(GAIN, amount=0.5),))
-    Actions(conductor, print, 0.9).act("/a/out/level_db", [-6.0])
+    Actions(conductor, print).act("/a/out/level_db", [-6.0])
     assert conductor.hands.held == {"out.level_db": -6.0}

@@ -33,6 +33,12 @@ def nothing_starts(monkeypatch, tmp_path):
     (["render", "--seed", "-1"], "seed must be"),
     (["render", "--prompt", " "], "prompt is empty"),
     (["play", "--bpm", "0", "--audio", "null"], "bpm must be 20..400"),
+    (["play", "--audio", "null", "--controls", "x.toml"], "--controls needs the controller's port"),
+    (["play", "--audio", "null", "--midi-out", "virtual:"], "name is empty in 'virtual:'"),
+    (["audition", "tb303", "--voices", "0", "--out", "x.w"], "voices must be 1..256, got 0"),
+    (["osc-monitor", "0"], "ports are 1..65535, got 0"),
+    (["osc-monitor", "9001", "--seconds", "nan"], "--seconds must be above 0"),
+    (["layouts", "house", "--touchosc", "a", "--open-stage-control", "a"], "are one file, a"),
     (["replay", "missing.take"], "missing.take"),
     (["render", "missing.py"], "missing"),
 ])

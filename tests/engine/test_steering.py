@@ -31,7 +31,7 @@ def acting(monkeypatch):
     source.give(*range(40))
     run(conductor, 3)
     monkeypatch.setattr(module, "TEMPERATURE_S", 0.0)
-    actions = Actions(conductor, [].append, 0.9)
+    actions = Actions(conductor, [].append)
     return SimpleNamespace(act=actions.act, actions=actions, conductor=conductor, source=source)
 
 
@@ -90,7 +90,7 @@ def test_what_does_not_fit_is_one_line_and_changes_nothing(acting, address, valu
 
 def test_a_set_without_directions_has_nothing_to_steer():
     conductor, _, _ = stage(live=True)
-    actions = Actions(conductor, [].append, 0.9)
+    actions = Actions(conductor, [].append)
     with pytest.raises(SetError, match="the set names no directions"):
         actions.lean(0.25)
     actions.unsteer()

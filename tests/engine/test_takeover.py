@@ -31,7 +31,7 @@ class Heard:
     def __init__(self, clock=True, **more):
         self.conductor, _, self.rig = stage(live=True, **more)
         c, self.heard, self.notes = self.conductor, [], []
-        self.actions = Actions(c, print, 0.9)
+        self.actions = Actions(c, print)
         c.midi = MidiOut(self.rig, c.clock, [Port("p", clock=clock)])
         c.midi.route(0, c.made, self.rig.tables[0])
         c.lead = 2656
@@ -138,7 +138,7 @@ def test_no_clock_runs_while_the_music_stands():
 def test_what_is_struck_in_a_panics_silence_does_not_sound_after_it():
     conductor, _, rig = stage(live=True, music=Nothing(),
                               parts={"bell": Part(BELL, voices=4, fade_s=4.0)})
-    actions = Actions(conductor, print, 0.9)
+    actions = Actions(conductor, print)
     run(conductor, 2)
     actions.act("/panic")
     run(conductor, 3)
@@ -152,7 +152,7 @@ def test_what_is_struck_in_a_panics_silence_does_not_sound_after_it():
 @pytest.mark.parametrize("stop_first", [True, False])
 def test_a_panic_while_the_music_stands_leaves_the_keys_alive(stop_first):
     conductor, _, rig = stage(live=True, music=Nothing())
-    actions = Actions(conductor, print, 0.9)
+    actions = Actions(conductor, print)
     run(conductor, 2)
     for verb in ("/stop", "/panic") if stop_first else ("/panic", "/stop"):
         actions.act(verb)
@@ -164,7 +164,7 @@ def test_a_panic_while_the_music_stands_leaves_the_keys_alive(stop_first):
 
 def test_after_a_panic_a_jump_past_the_bar_line_is_heard():
     conductor, _, rig = stage(live=True)
-    actions = Actions(conductor, print, 0.9)
+    actions = Actions(conductor, print)
     run(conductor, 3)
     actions.act("/panic")
     conductor.transport.go_on(rig.sample + 2656, 2)
@@ -176,7 +176,7 @@ def test_after_a_panic_a_jump_past_the_bar_line_is_heard():
 
 def test_mute_takes_a_part_back_from_a_hand():
     conductor, _, rig = stage(live=True)
-    actions = Actions(conductor, print, 0.9)
+    actions = Actions(conductor, print)
     run(conductor, 3)
     actions.act("/a/bell/mute", (0.0,))
     run(conductor, 2)
@@ -187,7 +187,7 @@ def test_mute_takes_a_part_back_from_a_hand():
 
 def test_a_flood_of_wishes_is_one_wish_a_part():
     conductor, _, _ = stage(live=True)
-    actions = Actions(conductor, print, 0.9)
+    actions = Actions(conductor, print)
     run(conductor, 3)
     for number in range(9000):
         actions.act(f"/mute/{('bell', 'pad')[number % 2]}", (float(number % 4 < 2),))
@@ -202,7 +202,7 @@ def test_a_flood_of_wishes_is_one_wish_a_part():
 
 def test_keys_go_on_from_the_temperature_of_a_saved_set():
     conductor, source, _ = stage(live=True, temperature=0.9)
-    actions = Actions(conductor, print, 0.9)
+    actions = Actions(conductor, print)
     run(conductor, 3)
     made = dataclasses.replace(conductor.made, temperature=0.3, name="new")
     conductor.adopt(made, made.table())
@@ -233,7 +233,7 @@ def test_the_takes_tempo_map_is_the_clocks(script, tmp_path):
     recorder = Recorder(tmp_path / "t.take", {"bpm": 125.0, "rate_hz": 48000})
     recorder.table(0, 0, "x", "toy", 1)
     conductor, _, _ = stage(live=True, recorder=recorder)
-    actions = Actions(conductor, print, 0.9)
+    actions = Actions(conductor, print)
 
     def steps(count):
         for _ in range(count):
@@ -253,5 +253,5 @@ def test_a_long_ramp_and_a_nudge_in_it_are_published_once_each():
     before = conductor.clock.changes
     conductor.transport.tempo(140.0, 64.0)
     assert conductor.clock.changes == before + 1
-    Actions(conductor, print, 0.9).act("/nudge", (5.0,))
+    Actions(conductor, print).act("/nudge", (5.0,))
     assert conductor.clock.changes == before + 2 and len(conductor.clock.rows) > 1000

@@ -17,6 +17,7 @@ from engine.model.process import Worker
 from engine.model.publish import token_text
 from engine.model.supervisor import Supervised
 from engine.records import CALIBRATION, HOLD, PREFILL, PROMPT, RENEWED, SKIP, STEER, TEMPERATURE
+from engine.wires import process as wires
 
 PATIENCE_S = 120.0                        # only against hanging; nothing here is timed
 PROMPT_TEXT = "The house stood at the end of the road."
@@ -159,6 +160,29 @@ def test_what_a_killed_stage_left_is_swept_and_what_is_in_use_is_not(tmp_path, c
     assert not left.folder.exists() and left.process.wait(PATIENCE_S) == -signal.SIGKILL
     used.stop()
     left.stop()
+
+
+def test_a_models_folder_is_found_from_where_the_command_was_given(checkpoint, monkeypatch):
+    """The worker itself runs in the project's folder."""
+    monkeypatch.chdir(checkpoint.parent)
+    for given, meant in ((checkpoint.name, str(checkpoint)), ("embedded", "embedded"),
+                         ("someone/some-model", "someone/some-model")):
+        worker = Worker({"model": given})
+        assert worker.settings["model"] == meant
+        worker.kill()
+
+
+def test_wires_of_a_killed_stage_are_swept(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "YOUNG_S", -1.0)
+    for module in (process, wires):
+        monkeypatch.setattr(module, "shared_folder", lambda: tmp_path)
+    used, left = wires.Wires({}), wires.Wires({})
+    left._lock.close()
+    another = wires.Wires({})
+    assert used.folder.exists() and another.folder.exists() and not left.folder.exists()
+    for one in (used, another):
+        one.close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_room_for_a_worker_is_told_and_tried_again(checkpoint, monkeypatch):
